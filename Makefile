@@ -1,0 +1,32 @@
+# One target = one whole job, set-up included.  make sentiment · make test · make check · make slow
+PYTHON ?= python3
+RUN = .venv/bin/python
+
+.PHONY: sentiment test check slow notebooks clean
+
+sentiment: .venv/ready   ## train, evaluate, export and answer on the bundled sample
+	$(RUN) -m zoo.tasks.sentiment
+
+test: .venv/ready        ## the tests, under four minutes
+	$(RUN) -m pytest -m "not slow"
+
+check: .venv/ready       ## style, types, and whether the results table is up to date
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m zoo.report --check
+
+slow: .venv/ready        ## notebooks and long tests
+	$(RUN) -m pytest -m slow
+
+notebooks: .venv/ready   ## opens JupyterLab on the notebooks
+	$(RUN) -m pip install --quiet -e '.[notebooks]'
+	$(RUN) -m jupyterlab notebooks
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,63 @@
+"""Every task of the zoo, trained once on a handful of its sample: what the contract asks its questions of."""
+
+import importlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+
+from zoo import cli
+from zoo.__main__ import summaries
+from zoo.task import Run, Task
+
+TASKS = list(summaries())
+SMALL = {"units": 8, "embedding": 8, "limit": 48, "epochs": 2, "batch_tokens": 256, "shapes": 3, "dropout": 0.1}
+
+
+def small_flags(task: Task) -> list[str]:
+    """The flags that make a task's run a matter of seconds, as far as the task has them."""
+    known = {entry.name for entry in fields(task.config)}
+    return [
+        word for name, value in SMALL.items() if name in known for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+
+
+def get_task(name: str) -> Task:
+    return importlib.import_module(f"zoo.tasks.{name}").TASK
+
+
+@dataclass
+class Trained:
+    task: Task
+    run: Run
+    version: Path  # of the SavedModel
+    printed: str
+
+
+@pytest.fixture(scope="session", params=TASKS)
+def trained(request, tmp_path_factory) -> Trained:
+    """One run by the command line: trained, evaluated, exported."""
+    task = get_task(request.param)
+    folder = tmp_path_factory.mktemp(task.name)
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    arguments = ["--run-dir", str(folder / "run"), "--export-dir", str(folder / "saved_models"), *small_flags(task)]
+    with capture.global_and_fixture_disabled(), Printed() as printed:
+        assert cli.main(task, arguments) == 0
+    return Trained(task, Run.load(folder / "run"), folder / "saved_models" / task.name / "1", printed.text)
+
+
+class Printed:
+    """Collects what is printed."""
+
+    def __enter__(self) -> "Printed":
+        import contextlib
+        import io
+
+        self._buffer = io.StringIO()
+        self._redirect = contextlib.redirect_stdout(self._buffer)
+        self._redirect.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._redirect.__exit__(*error)
+        self.text = self._buffer.getvalue()

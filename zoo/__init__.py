@@ -1,0 +1,76 @@
+"""A zoo of recurrent sequence models on Keras 3 and TensorFlow: one module per task, from raw data to a served model.
+
+    python -m zoo                      # lists the tasks
+    python -m zoo.tasks.sentiment      # trains one on its bundled sample, in seconds
+
+In Python:
+
+    from zoo.tasks import sentiment
+    run = sentiment.TASK.train(sentiment.Config(epochs=2))
+    run.predict(["A fine film."])
+"""
+
+import importlib
+import os
+import sys
+import types
+
+__version__ = "0.1.0"
+
+
+class _OnFirstUse(types.ModuleType):
+    """Stands in `sys.modules` for a slow module until one of its attributes is asked for.
+
+    TensorFlow takes seconds to import and `--help` needs none of it, yet a task file should begin with ordinary
+    imports. Every import statement works as usual: the real module takes this one's place when it is first used.
+    """
+
+    def __getattr__(self, attribute: str) -> object:
+        # Tools that walk sys.modules ask every module for __file__ and the like: that is no use of it.
+        if attribute.startswith("__") and attribute not in ("__path__", "__version__"):
+            raise AttributeError(attribute)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        value = getattr(importlib.import_module(self.__name__), attribute)
+        if not attribute.startswith("__"):
+            setattr(self, attribute, value)  # the next access costs no call
+        return value
+
+
+def _import_on_first_use(*names: str) -> None:
+    for name in names:
+        if name not in sys.modules:
+            sys.modules[name] = _OnFirstUse(name)
+            parent, _, child = name.rpartition(".")
+            if parent:
+                setattr(importlib.import_module(parent), child, sys.modules[name])
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports every missing CUDA library at start
+_import_on_first_use(
+    "keras",
+    "tensorflow",
+    "zoo.callbacks",
+    "zoo.data.batching",
+    "zoo.data.cache",
+    "zoo.data.text",
+    "zoo.decoding",
+    "zoo.devices",
+    "zoo.export",
+    "zoo.layers",
+    "zoo.losses",
+    "zoo.metrics",
+    "zoo.optimizers",
+    "zoo.plots",
+)
+
+
+def load(run_dir: str | os.PathLike[str]):
+    """The finished run in `run_dir`, ready for `predict`, `evaluate` and `export`.
+
+    Raises:
+        zoo.errors.InputError: the directory is not one that a run of the zoo wrote.
+    """
+    from zoo.task import Run
+
+    return Run.load(run_dir)

@@ -1,0 +1,232 @@
+"""The command line of every task, made from its Config: `train` (which may be left out), `evaluate`, `predict`, `export`.
+
+Answers `--help` and finds wrong flags without loading TensorFlow. What the user can mend is one line and status 2.
+"""
+
+import argparse
+import dataclasses
+import json
+import shlex
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from zoo.errors import InputError, did_you_mean
+from zoo.task import Config, Run, Task, kinds, say
+
+VERBS = ("train", "evaluate", "predict", "export")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors are one line with a suggestion."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (--help lists the options)")
+
+    def parse_all(self, arguments: Sequence[str]) -> argparse.Namespace:
+        parsed, unknown = self.parse_known_args(arguments)
+        if unknown:
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            guess = did_you_mean(unknown[0].split("=")[0], flags)
+            raise InputError(f"unknown option {unknown[0]!r}{guess} (--help lists the options)")
+        return parsed
+
+
+def _boolean(word: str) -> bool:
+    if word not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
+    return word == "true"
+
+
+def _add_options(parser: argparse.ArgumentParser, config: type[Config]) -> None:
+    """A flag for every field of `config`; absent flags stay out of the result, so that a recipe can speak."""
+    common = {entry.name for entry in dataclasses.fields(Config)}
+    own = parser.add_argument_group("options of this task")
+    shared = parser.add_argument_group("options of every task")
+    for entry in dataclasses.fields(config):
+        kind, choices, _ = kinds(config, entry.name)
+        default = str(entry.default).lower() if kind is bool else entry.default
+        (shared if entry.name in common else own).add_argument(
+            "--" + entry.name.replace("_", "-"),
+            type=_boolean if kind is bool else kind,
+            choices=choices or None,
+            default=argparse.SUPPRESS,
+            metavar=None if choices else {int: "N", float: "X", bool: "true|false"}.get(kind, "TEXT"),
+            help=f"{entry.metadata['help']} (default: {default})".replace("%", "%%"),
+        )
+
+
+def _parser(task: Task, verb: str) -> _Parser:
+    program = f"python -m zoo.tasks.{task.name}"
+    run_dir = {"help": "what `train` wrote, such as runs/" + task.name + "/1"}
+    if verb == "train":
+        parser = _Parser(
+            prog=program,
+            description="Trains, evaluates on the test split, exports a SavedModel, and shows a few answers.",
+            epilog="other verbs: evaluate RUN_DIR, predict RUN_DIR INPUT …, export RUN_DIR; each has its own --help. "
+            "Defaults < --recipe < flags.",
+        )
+        parser.add_argument("--recipe", metavar="FILE.toml", help="options from a file, such as tasks/*/*.toml")
+        parser.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{task.name}/N)")
+        parser.add_argument("--export-dir", metavar="DIR", default="saved_models", help="default: saved_models")
+        parser.add_argument("--seeds", metavar="0,1,2", help="one run for each of these seeds, and their mean")
+        parser.add_argument("--record", action="store_true", help=f"add the numbers to tasks/{task.name}/results.json")
+        _add_options(parser, task.config)
+    else:
+        about = {
+            "evaluate": "Scores a run on a split of its own data, or of other data.",
+            "predict": "Answers inputs, given as arguments or as lines on standard input.",
+            "export": "Writes the next version of the SavedModel and proves that it answers as `predict` does.",
+        }
+        parser = _Parser(prog=f"{program} {verb}", description=about[verb])
+        parser.add_argument("run_dir", metavar="RUN_DIR", **run_dir)
+    if verb == "evaluate":
+        parser.add_argument("--data", help="sample, tfds:NAME or a directory (default: what the run was trained on)")
+        parser.add_argument("--split", choices=("train", "validation", "test"), default="test")
+    if verb == "predict":
+        parser.add_argument("inputs", metavar="INPUT", nargs="*", help="standard input, a line each, without it")
+    if verb in ("evaluate", "predict"):
+        parser.add_argument("--json", action="store_true", help="a JSON object a line")
+    if verb == "export":
+        parser.add_argument("--to", metavar="DIR", default="saved_models", help="default: saved_models")
+    return parser
+
+
+def main(task: Task, arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns the exit status: 0, or 2 after one line on standard error."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    verb = arguments.pop(0) if arguments and arguments[0] in VERBS else "train"
+    try:
+        if verb == "train" and arguments and not arguments[0].startswith("-"):
+            raise InputError(
+                f"unknown verb {arguments[0]!r}{did_you_mean(arguments[0], VERBS)}; it is one of {', '.join(VERBS)}"
+            )
+        options = _parser(task, verb).parse_all(arguments)
+        {"train": _train, "evaluate": _evaluate, "predict": _predict, "export": _export}[verb](task, options, arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _train(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
+    flags = {
+        name: value
+        for name, value in vars(options).items()
+        if name in {f.name for f in dataclasses.fields(task.config)}
+    }
+    cfg = dataclasses.replace(task.config.from_toml(options.recipe) if options.recipe else task.config(), **flags)
+    try:
+        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else [cfg.seed]
+    except ValueError:
+        raise InputError(f"--seeds {options.seeds}: expected whole numbers like 0,1,2") from None
+    if cfg.data == "sample":
+        say("the bundled sample: generated data, to see the whole way in seconds. For real data: --data (see --help)")
+    runs = []
+    for seed in seeds:
+        directory = f"{options.run_dir}-seed{seed}" if options.run_dir and len(seeds) > 1 else options.run_dir
+        run = task.train(
+            dataclasses.replace(cfg, seed=seed),
+            run_dir=directory,
+            recipe=options.recipe or "defaults",
+            command=shlex.join(["python", "-m", f"zoo.tasks.{task.name}", *arguments]),
+        )
+        runs.append(run)
+        _print_result(task, run)
+        if options.record:
+            record(run, Path("tasks"))
+    version = runs[0].export(options.export_dir)
+    if len(runs) > 1:
+        for name in runs[0].metrics["metrics"]:
+            values = [run.metrics["metrics"][name] for run in runs if run.metrics]
+            if isinstance(values[0], (int, float)):
+                say(
+                    f"{name}: {statistics.mean(values):.4f} ± {statistics.stdev(values):.4f} over seeds {options.seeds}"
+                )
+    _print_answers(task, runs[0])
+    say(f"run directory: {', '.join(str(run.directory) for run in runs)}")
+    say(f"SavedModel:    {version}  (saved_models/README.md says how to serve it)")
+    say(f'ask it:        python -m zoo.tasks.{task.name} predict {runs[0].directory} "…"')
+
+
+def _print_result(task: Task, run: Run) -> None:
+    record: dict[str, Any] = run.metrics or {}
+    baseline = record["baseline"]
+    seconds = record["seconds"]
+    say(
+        f"\ntest split, {record['examples']['test']:,} examples, epoch {record['epochs']['kept']} of {record['epochs']['run']}"
+    )
+    for name, value in record["metrics"].items():
+        if isinstance(value, (int, float)):
+            say(f"  {name:<18} {value:.4f}   {baseline['name']}: {baseline.get(name, float('nan')):.4f}")
+    say(
+        f"  {seconds['setup']:.0f} s set-up, {seconds['train']:.0f} s training ({record['tokens_per_second']:,.0f} real tokens "
+        f"a second), {seconds['evaluate']:.0f} s evaluation; baseline {baseline['seconds']:.0f} s"
+    )
+
+
+def _print_answers(task: Task, run: Run) -> None:
+    examples = task.examples(run.cfg, "test") or task.examples(run.cfg, "train")
+    rows = [example for example, _ in zip(examples, range(5), strict=False)]
+    say("\nanswers")
+    for example, answer in zip(rows, run.predict(rows), strict=True):
+        say(f"  {task.show(example, answer)}")
+    say("")
+
+
+def _evaluate(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
+    scores = _load(task, options.run_dir).evaluate(options.data, split=options.split)
+    if options.json:
+        print(json.dumps(scores))
+        return
+    for name, value in scores.items():
+        say(f"{name:<18} {value:.4f}" if isinstance(value, float) else f"{name:<18} {value}")
+
+
+def _predict(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
+    run = _load(task, options.run_dir)
+    if not options.inputs and sys.stdin.isatty():
+        say(
+            "one input a line, end with Ctrl-D",
+        )
+    inputs = options.inputs or [line.rstrip("\n") for line in sys.stdin]
+    name = next(iter(run.service.inputs))
+    for value, answer in zip(inputs, run.predict(inputs), strict=True):
+        print(
+            json.dumps({name: value, **answer}, ensure_ascii=False)
+            if options.json
+            else task.show({name: value}, answer)
+        )
+
+
+def _export(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
+    say(f"SavedModel: {_load(task, options.run_dir).export(options.to)}")
+
+
+def _load(task: Task, run_dir: str) -> Run:
+    run = Run.load(run_dir)
+    if run.task.name != task.name:
+        raise InputError(f"{run_dir} is a run of {run.task.name}: python -m zoo.tasks.{run.task.name}")
+    return run
+
+
+def record(run: Run, tasks: Path) -> None:
+    """Puts the run's numbers into `tasks`/TASK/results.json, in place of an earlier run of that recipe and seed."""
+    folder = tasks / run.task.name
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "results.json"
+    records = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    key = ("recipe", "seed")
+    records = [old for old in records if any(old[k] != run.metrics[k] for k in key)] + [run.metrics]
+    records.sort(key=lambda entry: [str(entry[k]) for k in key])
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    if run.cfg.seed == min(entry["seed"] for entry in records if entry["recipe"] == run.metrics["recipe"]):
+        shown = (run.directory / "samples.md").read_text(encoding="utf-8")
+        (folder / "samples.md").write_text(shown, encoding="utf-8")

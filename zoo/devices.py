@@ -1,0 +1,46 @@
+"""One place decides what a run computes on and how: backend, accelerator, precision, threads, XLA."""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a run computes on; stored with its numbers."""
+
+    device: str  # "CPU" or the accelerator's name
+    cpu: str
+    threads: int
+    backend: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.device} ({self.cpu}, {self.threads} threads), Keras on {self.backend}, {self.precision}"
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def describe(precision: str) -> Device:
+    """What this process computes on."""
+    backend = keras.backend.backend()
+    accelerators = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Device(", ".join(accelerators) or "CPU", _cpu(), threads, backend, precision)
+
+
+def prepare(*, precision: str, seed: int) -> Device:
+    """Sets precision and every random seed; called once, before a model is built."""
+    keras.config.set_dtype_policy(precision)
+    keras.utils.set_random_seed(seed)
+    return describe(precision)

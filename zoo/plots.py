@@ -1,0 +1,75 @@
+"""The pictures of a run. Each function writes one PNG."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")  # also on a machine without a screen
+from matplotlib import pyplot as plt  # noqa: E402
+
+
+def _save(figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+    plt.close(figure)
+
+
+def learning_curve(history: Mapping[str, Sequence[float]], path: Path, *, monitor: str, best: int) -> None:
+    """Loss and the watched metric by epoch, training against validation; a line marks the epoch that was kept."""
+    metric = monitor.removeprefix("val_")
+    names = ["loss"] if metric == "loss" else ["loss", metric]
+    figure, panels = plt.subplots(1, len(names), figsize=(5 * len(names), 3.4), squeeze=False)
+    for panel, name in zip(panels[0], names, strict=True):
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            if key in history:
+                panel.plot(range(1, len(history[key]) + 1), history[key], marker="o", markersize=3, label=label)
+        panel.axvline(best + 1, color="grey", linewidth=0.8, linestyle="--", label="kept")
+        panel.set(xlabel="epoch", ylabel=name)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.legend()
+    _save(figure, path)
+
+
+def gradient_norm(history: Mapping[str, Sequence[float]], path: Path, *, clip_norm: float) -> None:
+    """Mean global gradient norm of each epoch, before clipping, and the norm it is clipped to."""
+    figure, panel = plt.subplots(figsize=(5, 3.4))
+    panel.plot(range(1, len(history["gradient_norm"]) + 1), history["gradient_norm"], marker="o", markersize=3)
+    panel.axhline(clip_norm, color="grey", linewidth=0.8, linestyle="--", label="clipped to")
+    panel.set(xlabel="epoch", ylabel="gradient norm", yscale="log")
+    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.legend()
+    _save(figure, path)
+
+
+def length_histogram(lengths: np.ndarray, edges: np.ndarray, path: Path, *, efficiency: float) -> None:
+    """How long the examples are, one panel an axis; lines mark the lengths that batches are padded to."""
+    axes = lengths.shape[1]
+    figure, panels = plt.subplots(1, axes, figsize=(6 * axes, 3.4), squeeze=False)
+    for axis, panel in enumerate(panels[0]):
+        panel.hist(lengths[:, axis], bins=min(60, max(int(np.ptp(lengths[:, axis])), 1)), color="#7aa6c2")
+        for edge in np.unique(edges[:, axis]):
+            panel.axvline(edge, color="#c2543b", linewidth=0.9)
+        panel.set(xlabel="steps", ylabel="examples")
+    figure.suptitle(f"{efficiency:.1%} of the computed positions are real", fontsize=10)
+    _save(figure, path)
+
+
+def confusion_matrix(truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str], path: Path) -> None:
+    """Rows are the true labels, columns the predicted ones; shade is the share of the row, numbers are counts."""
+    index = {label: i for i, label in enumerate(labels)}
+    counts = np.zeros((len(labels), len(labels)), int)
+    for true, guess in zip(truth, predicted, strict=True):
+        counts[index[true], index[guess]] += 1
+    size = max(3.2, 0.45 * len(labels) + 1.5)
+    figure, panel = plt.subplots(figsize=(size, size))
+    panel.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    panel.set_xticks(range(len(labels)), labels, rotation=90 if len(labels) > 5 else 0)
+    panel.set_yticks(range(len(labels)), labels)
+    panel.set(xlabel="predicted", ylabel="true")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    for i, j in np.argwhere(counts > 0):
+        colour = "white" if shares[i, j] > 0.6 else "black"
+        panel.text(j, i, counts[i, j], ha="center", va="center", fontsize=8 if len(labels) > 5 else 10, color=colour)
+    _save(figure, path)

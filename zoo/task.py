@@ -1,0 +1,441 @@
+"""What every task shares: its options, and the one fixed order of a run.
+
+    examples → codec → encode → cache and plan → model → fit → serve → score → run directory → export
+
+A task is a frozen Config and plain functions held by a `Task`; a file in `zoo/tasks/` is its own registration.
+"""
+
+from __future__ import annotations  # keras and tensorflow in them are not loaded for --help
+
+import csv
+import dataclasses
+import importlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+import types
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tomli_w
+
+from zoo import __version__, callbacks, devices, export, optimizers, plots
+from zoo.data import batching, cache, sources, text
+from zoo.errors import InputError, did_you_mean
+
+
+def option(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
+    """A field of a Config: its default, a line for `--help`, and the bounds it must keep (inclusive)."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Config:
+    """The options that every task has. A task's own Config adds to them; all become flags and keys of a recipe.
+
+    Raises:
+        InputError: a value is of the wrong kind or out of bounds.
+    """
+
+    data: str = option("sample", "sample, tfds:NAME[/CONFIG], or a directory of files")
+    limit: int | None = option(None, "use at most this many examples of each split", low=2)
+    validation_share: float = option(0.1, "cut from train where there is no validation split", low=0.001, high=0.5)
+    seed: int = option(0, "of weights, shuffling, dropout and the validation cut", low=0)
+    epochs: int = option(5, "passes over the training data at most", low=1)
+    patience: int = option(3, "stop after so many epochs without a better validation result", low=1)
+    batch_tokens: int = option(1024, "positions in a batch, padding included", low=1)
+    shapes: int = option(6, "different padded lengths; fewer compile faster, more waste less", low=1)
+    learning_rate: float = option(4e-3, "the highest, after warm-up", low=0)
+    warmup: float = option(0.1, "share of all steps in which the learning rate rises", low=0, high=1)
+    weight_decay: float = option(0.0, "decoupled, on matrices only", low=0)
+    clip_norm: float = option(1.0, "global norm that gradients are clipped to", low=1e-9)
+    average_weights: float = option(0.0, "momentum of a moving average of the weights; 0 is off", low=0, high=0.99999)
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option("float32", "of the computation")
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            check_value(type(self), name, value)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> "Config":
+        """The options in a recipe; what it leaves out keeps its default."""
+        try:
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"recipe {path} cannot be read: {error}") from error
+        known = [entry.name for entry in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                raise InputError(f"unknown option {name!r} in {path}{did_you_mean(name, known)}")
+        return cls(**values)
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps({name: value for name, value in dataclasses.asdict(self).items() if value is not None})
+
+
+def kinds(config: type[Config], name: str) -> tuple[type, list[Any], bool]:
+    """Of one option: the plain type, its choices (empty if free), and whether it may be None."""
+    hint = typing.get_type_hints(config)[name]
+    optional = isinstance(hint, types.UnionType) and type(None) in hint.__args__
+    if optional:
+        hint = next(part for part in hint.__args__ if part is not type(None))
+    choices = list(hint.__args__) if typing.get_origin(hint) is Literal else []
+    return (type(choices[0]) if choices else hint), choices, optional
+
+
+def check_value(config: type[Config], name: str, value: Any) -> None:
+    """Raises InputError unless `value` is of the kind and within the bounds of the option."""
+    kind, choices, optional = kinds(config, name)
+    if value is None and optional:
+        return
+    if not isinstance(value, (int, float) if kind is float else kind) or (kind is not bool and value is True):
+        raise InputError(f"{name} is {value!r}: expected {kind.__name__}")
+    if choices and value not in choices:
+        guess = did_you_mean(str(value), map(str, choices))
+        raise InputError(f"{name} is {value!r}: expected one of {', '.join(map(str, choices))}{guess}")
+    bounds = next(entry.metadata for entry in dataclasses.fields(config) if entry.name == name)
+    low, high = bounds.get("low"), bounds.get("high")
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        between = f"at least {low}" if high is None else f"{low} to {high}"
+        raise InputError(f"{name} is {value!r}: expected {between}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One use of a sequence model. The functions are described in CONTRIBUTING.md.
+
+    Attributes:
+        examples: (cfg, split) → re-iterable of raw dicts, or None where the source has no such split.
+        codec: (cfg, train) → what is learned from data and is not a weight.
+        encode: (cfg, codec, batch of tensors) → x, y, ragged, not padded.
+        model: (cfg, codec) → a compiled Functional model.
+        serve: (cfg, codec, model) → Service; its main signature's input names are keys of an example.
+        score: (cfg, codec, answers, examples) → metrics; the first is the one that is reported.
+        baseline: (cfg, train with validation, test) → name and the classical model's answers to test.
+        quality: (example, answer) → 0.0 (wrong) to 1.0 (right), to pick samples by.
+        show: (example, answer) → one line for people; the truth in it where the example has it.
+        draw: (cfg, codec, answers, examples, folder) → the task's own plots.
+        monitor: what decides which epoch is kept; "min" or "max" says which is better.
+        stratify: the key of an example whose values the validation split has in proportion, and no split alone.
+    """
+
+    name: str
+    config: type[Config]
+    examples: Callable
+    codec: Callable
+    encode: Callable
+    model: Callable
+    serve: Callable
+    score: Callable
+    baseline: Callable
+    quality: Callable
+    show: Callable
+    draw: Callable | None = None
+    monitor: str = "val_loss"
+    mode: Literal["min", "max"] = "min"
+    stratify: str | None = None
+
+    def splits(self, cfg: Config) -> dict[str, sources.Examples]:
+        """train, validation and test; what the source does not have is cut from train. Says so.
+
+        Raises:
+            InputError: a split is empty, or has a value of `stratify` that train has not.
+        """
+        found = {split: self.examples(cfg, split) for split in ("train", "validation", "test")}
+        for split, examples in found.items():
+            if examples is not None and not len(examples):
+                raise InputError(f"--data {cfg.data}: the {split} split has no examples")
+        cut = []
+        for split in ("test", "validation"):
+            if found[split] is None:
+                if len(found["train"]) < 3:
+                    raise InputError(
+                        f"--data {cfg.data}: {len(found['train'])} examples are too few to cut {split} from"
+                    )
+                share, seed = cfg.validation_share, (cfg.seed if split == "validation" else 0)  # one test for all seeds
+                found["train"], found[split] = sources.hold_out(
+                    found["train"], fraction=share, seed=seed, by=self.stratify
+                )
+                cut.append(split)
+        found = {split: sources.limit(examples, cfg.limit, seed=cfg.seed) for split, examples in found.items()}
+        if self.stratify:
+            values = {split: {example[self.stratify] for example in examples} for split, examples in found.items()}
+            for split in ("validation", "test"):
+                if new := sorted(values[split] - values["train"]):
+                    raise InputError(f"--data {cfg.data}: {self.stratify} {new[0]!r} of {split} is not in train")
+        counts = ", ".join(f"{len(examples):,} {split}" for split, examples in found.items())
+        note = f" ({' and '.join(cut)} cut from train)" if cut else ""
+        say(f"data: {cfg.data}: {counts}{note}")
+        return found
+
+    def train(
+        self,
+        cfg: Config | None = None,
+        *,
+        run_dir: str | os.PathLike[str] | None = None,
+        recipe: str = "",
+        command: str = "",
+    ) -> "Run":
+        """Trains, evaluates on the test split, and writes the run directory.
+
+        Args:
+            cfg: the options; the task's defaults without it.
+            run_dir: a directory to make; runs/TASK/N without it.
+            recipe, command: recorded with the numbers.
+        Raises:
+            InputError: unusable data, or `run_dir` exists. Nothing has been written then.
+        """
+        began = time.perf_counter()
+        cfg = cfg if cfg is not None else self.config()
+        directory = Path(run_dir) if run_dir else _next_directory(Path("runs") / self.name)
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            raise InputError(f"{directory} exists and is not empty; --run-dir names another")
+        device = devices.prepare(precision=cfg.precision, seed=cfg.seed)
+        say(f"device: {device}")
+        data = self.splits(cfg)
+        codec = self.codec(cfg, data["train"])
+
+        def encode(split: str) -> cache.Cache:
+            return cache.encode(data[split], lambda e: self.encode(cfg, codec, e), progress=f"encoding {split}")
+
+        caches = {split: encode(split) for split in ("train", "validation")}
+        buckets = batching.choose_buckets(
+            caches["train"].lengths,
+            batch_tokens=cfg.batch_tokens,
+            shapes=cfg.shapes,
+            longest=caches["validation"].lengths.max(axis=0),
+        )
+        batches = batching.Batches(caches["train"], buckets, seed=cfg.seed)
+        efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
+        say(
+            f"batches: {len(batches)} an epoch in {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real"
+        )
+        model = self.model(cfg, codec)
+        model.optimizer.learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
+        _make(directory)
+        watch = callbacks.for_run(cfg, directory, monitor=self.monitor, mode=self.mode)
+        progress = next(callback for callback in watch if isinstance(callback, callbacks.Progress))
+        trained = time.perf_counter()
+        history = model.fit(
+            batches.for_fit(),
+            validation_data=batching.Batches(caches["validation"], buckets, seed=None).for_fit(),
+            epochs=cfg.epochs,
+            shuffle=False,  # the plan has mixed them
+            callbacks=watch,
+            verbose=1 if sys.stdout.isatty() else 2,
+        ).history
+        seconds = {"setup": trained - began, "train": time.perf_counter() - trained}
+
+        (directory / "config.toml").write_text(f"# task: {self.name}\n{cfg.to_toml()}", encoding="utf-8")
+        codec.save(directory / "codec")
+        _without_optimizer(model).save(directory / "model.keras")
+        run = Run(self, cfg, codec, model, directory)
+        best = int((np.argmax if self.mode == "max" else np.argmin)(history[self.monitor]))
+        say("evaluating on the test split")
+        evaluated = time.perf_counter()
+        answers = run.predict(data["test"])
+        metrics = self.score(cfg, codec, answers, data["test"])
+        seconds["evaluate"] = time.perf_counter() - evaluated
+        say("fitting the classical baseline")
+        evaluated = time.perf_counter()
+        name, guesses = self.baseline(cfg, data["train"] + data["validation"], data["test"])
+        baseline = {"name": name, **self.score(cfg, codec, guesses, data["test"])}
+        baseline["seconds"] = time.perf_counter() - evaluated
+        record = {
+            "task": self.name,
+            "recipe": recipe,
+            "data": cfg.data,
+            "split": "test",
+            "examples": {split: len(examples) for split, examples in data.items()},
+            "metrics": metrics,
+            "baseline": baseline,
+            "validation": {key: values[best] for key, values in history.items() if key.startswith("val_")},
+            "seconds": seconds,
+            "tokens_per_second": int(caches["train"].lengths.sum()) * progress.epochs / progress.seconds,
+            "padding_efficiency": efficiency,
+            "parameters": model.count_params(),
+            "seed": cfg.seed,
+            "epochs": {"run": progress.epochs, "kept": best + 1},
+            **dataclasses.asdict(device),
+            "commit": _commit(),
+            "versions": {"python": platform.python_version(), "zoo": __version__}
+            | {name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
+            "config": dataclasses.asdict(cfg),
+            "command": command,
+        }
+        run.metrics = _round(record)
+        (directory / "metrics.json").write_text(json.dumps(run.metrics, indent=2) + "\n", encoding="utf-8")
+        (directory / "samples.md").write_text(self.samples(data["test"], answers), encoding="utf-8")
+        pictures = directory / "plots"
+        plots.learning_curve(history, pictures / "learning_curve.png", monitor=self.monitor, best=best)
+        plots.gradient_norm(history, pictures / "gradient_norm.png", clip_norm=cfg.clip_norm)
+        plots.length_histogram(caches["train"].lengths, buckets.edges, pictures / "lengths.png", efficiency=efficiency)
+        if self.draw:
+            self.draw(cfg, codec, answers, data["test"], pictures)
+        return run
+
+    def samples(self, examples: Iterable[dict], answers: Sequence[dict], *, count: int = 10) -> str:
+        """A page of answers as they are: the worst, and as many drawn evenly from the rest."""
+        pairs = list(zip(examples, answers, strict=True))
+        order = sorted(range(len(pairs)), key=lambda i: self.quality(*pairs[i]))
+        worst, rest = order[:count], order[count:]
+        evenly = rest[:: max(len(rest) // count, 1)][:count]
+        page = [f"# {self.name}: answers to the test split\n"]
+        for title, rows in (("The worst", worst), ("Drawn evenly from the rest", evenly)):
+            page += [f"## {title}\n", *(f"- {self.show(*pairs[i])}" for i in rows), ""]
+        return "\n".join(page)
+
+
+@dataclass
+class Run:
+    """A trained model with everything it needs to answer. `zoo.load(directory)` makes one from disk."""
+
+    task: Task
+    cfg: Config
+    codec: text.Codec
+    model: keras.Model
+    directory: Path
+    metrics: dict | None = None
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str], *, precision: str | None = None) -> "Run":
+        """The run in `directory`; its model is built anew, so `precision` may differ from the one it was trained in.
+
+        Raises:
+            InputError: not a run directory, an unfinished one, or files that do not belong together.
+        """
+        directory = Path(directory)
+        config = directory / "config.toml"
+        if not config.is_file():
+            what = "no config.toml in it" if directory.is_dir() else "no such directory"
+            raise InputError(f"{directory} is not a run directory: {what}; `train` prints where a run lies")
+        name = config.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# task: ")
+        try:
+            task: Task = importlib.import_module(f"zoo.tasks.{name}").TASK
+        except (ImportError, AttributeError, ValueError) as error:
+            raise InputError(f"{config} names no task of the zoo: its first line is '# task: NAME'") from error
+        cfg = task.config.from_toml(config)
+        keras.config.set_dtype_policy(precision or cfg.precision)
+        try:
+            codec = text.Codec.load(directory / "codec")
+            model = task.model(cfg, codec)
+            _without_optimizer(model).load_weights(directory / "model.keras")
+        except (OSError, ValueError, KeyError, AttributeError, UnicodeError) as error:
+            raise InputError(f"{directory} is not a whole run: {str(error).splitlines()[0]}") from error
+        finished = directory / "metrics.json"
+        metrics = json.loads(finished.read_text(encoding="utf-8")) if finished.is_file() else None
+        return cls(task, cfg, codec, model, directory, metrics)
+
+    @cached_property
+    def service(self) -> export.Service:
+        """What answers raw input; the same that is exported."""
+        return self.task.serve(self.cfg, self.codec, self.model)
+
+    def predict(self, inputs: Iterable[Any], *, batch: int = 64) -> list[dict]:
+        """The answers to raw inputs, in order.
+
+        Args:
+            inputs: dicts with the signature's inputs (an example is one), or the bare values where it has one input.
+            batch: how many are answered at a time; like lengths go together.
+        """
+        specs = self.service.inputs
+        rows = [value if isinstance(value, dict) else {next(iter(specs)): value} for value in inputs]
+        answers: list[dict] = [{}] * len(rows)
+        order = np.argsort([sum(_size(row[name]) for name in specs) for row in rows], kind="stable")
+        for start in range(0, len(order), batch):
+            part = order[start : start + batch]
+            out = self.service(**{name: _tensor([rows[i][name] for i in part], specs[name]) for name in specs})
+            arrays = {name: value.numpy() for name, value in out.items()}
+            for position, i in enumerate(part):
+                answers[i] = {name: export.plain(value[position]) for name, value in arrays.items()}
+        return answers
+
+    def evaluate(self, data: str | None = None, *, split: str = "test") -> dict[str, float]:
+        """The task's metrics on a split of the run's own data, or of other data in the same form."""
+        cfg = dataclasses.replace(self.cfg, data=data) if data else self.cfg
+        examples = self.task.splits(cfg)[split] if not data or split != "test" else self.task.examples(cfg, split)
+        if examples is None:
+            raise InputError(f"--data {cfg.data} has no {split} split")
+        return self.task.score(cfg, self.codec, self.predict(examples), examples)
+
+    def export(self, to: str | os.PathLike[str] = "saved_models") -> Path:
+        """The next version under `to`/TASK, proven to answer as `predict` does. Returns its folder."""
+        examples = self.task.examples(self.cfg, "test") or self.task.examples(self.cfg, "train")
+        rows = [example for example, _ in zip(examples, range(8), strict=False)]
+        inputs = {name: [row[name] for row in rows] for name in self.service.inputs}
+        answers = self.predict(rows, batch=len(rows))
+        expected = {name: np.array([answer[name] for answer in answers]) for name in answers[0]}
+        if self.cfg.precision != "float32":  # what is exported computes in float32, so must what it is compared with
+            return Run.load(self.directory, precision="float32").export(to)
+        return export.publish(self.directory, Path(to), self.task.name, inputs=inputs, expected=expected)
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _next_directory(parent: Path) -> Path:
+    return parent / str(export.next_version(parent))
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {directory}: {error.strerror}; --run-dir names another") from error
+
+
+def _without_optimizer(model: keras.Model) -> keras.Model:
+    """The same layers and weights, not compiled: an optimizer's state is twice the size of the weights."""
+    return keras.Model(model.input, model.output, name=model.name)
+
+
+def _size(value: Any) -> int:
+    return len(value) if hasattr(value, "__len__") else 1
+
+
+def _tensor(values: list, spec: tf.TensorSpec) -> tf.Tensor:
+    if spec.shape.rank == 1:
+        return tf.constant(values, spec.dtype)
+    return tf.ragged.constant(values, dtype=spec.dtype, ragged_rank=spec.shape.rank - 1).to_tensor()
+
+
+def _round(value: Any) -> Any:
+    """Six significant digits, all the way down: a record is read by people."""
+    if isinstance(value, dict):
+        return {key: _round(item) for key, item in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the zoo runs from, with a + where files differ from it."""
+    git = shutil.which("git")
+    if not git:
+        return None
+    here = Path(__file__).parent
+
+    def ask(*words: str) -> str:
+        return subprocess.run([git, "-C", str(here), *words], capture_output=True, text=True).stdout.strip()
+
+    commit = ask("rev-parse", "--short=12", "HEAD")
+    return (commit + ("+" if ask("status", "--porcelain", "--untracked-files=no", ".") else "")) or None
+
+
+def read_history(run_dir: Path) -> dict[str, list[float]]:
+    """history.csv as columns."""
+    with (run_dir / "history.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in rows[0]} if rows else {}
