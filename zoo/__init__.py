@@ -11,6 +11,7 @@ In Python:
 """
 
 import importlib
+import importlib.util
 import os
 import sys
 import types
@@ -39,7 +40,8 @@ class _OnFirstUse(types.ModuleType):
 
 def _import_on_first_use(*names: str) -> None:
     for name in names:
-        if name not in sys.modules:
+        # Keras asks whether TensorFlow can be imported, and must not be told yes where it is not installed.
+        if name not in sys.modules and importlib.util.find_spec(name):
             sys.modules[name] = _OnFirstUse(name)
             parent, _, child = name.rpartition(".")
             if parent:
@@ -65,12 +67,15 @@ _import_on_first_use(
 )
 
 
-def load(run_dir: str | os.PathLike[str]):
+def load(run_dir: str | os.PathLike[str], *, precision: str | None = None):
     """The finished run in `run_dir`, ready for `predict`, `evaluate` and `export`.
+
+    Args:
+        precision: to compute in, such as "float32"; the one that it was trained in without it.
 
     Raises:
         zoo.errors.InputError: the directory is not one that a run of the zoo wrote.
     """
     from zoo.task import Run
 
-    return Run.load(run_dir)
+    return Run.load(run_dir, precision=precision)

@@ -1,4 +1,4 @@
-"""The command line of every task, made from its Config: `train` (which may be left out), `evaluate`, `predict`, `export`.
+"""The command line of every task, made from its Config: `train` (may be left out), `evaluate`, `predict`, `export`.
 
 Answers `--help` and finds wrong flags without loading TensorFlow. What the user can mend is one line and status 2.
 """
@@ -11,7 +11,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from zoo.errors import InputError, did_you_mean
 from zoo.task import Config, Run, Task, kinds, say
@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (--help lists the options)")
 
     def parse_all(self, arguments: Sequence[str]) -> argparse.Namespace:
-        parsed, unknown = self.parse_known_args(arguments)
+        parsed, unknown = self.parse_known_intermixed_args(arguments)  # inputs and flags in any order
         if unknown:
             flags = [flag for action in self._actions for flag in action.option_strings]
             guess = did_you_mean(unknown[0].split("=")[0], flags)
@@ -60,7 +60,6 @@ def _add_options(parser: argparse.ArgumentParser, config: type[Config]) -> None:
 
 def _parser(task: Task, verb: str) -> _Parser:
     program = f"python -m zoo.tasks.{task.name}"
-    run_dir = {"help": "what `train` wrote, such as runs/" + task.name + "/1"}
     if verb == "train":
         parser = _Parser(
             prog=program,
@@ -81,7 +80,7 @@ def _parser(task: Task, verb: str) -> _Parser:
             "export": "Writes the next version of the SavedModel and proves that it answers as `predict` does.",
         }
         parser = _Parser(prog=f"{program} {verb}", description=about[verb])
-        parser.add_argument("run_dir", metavar="RUN_DIR", **run_dir)
+        parser.add_argument("run_dir", metavar="RUN_DIR", help=f"what `train` wrote, such as runs/{task.name}/1")
     if verb == "evaluate":
         parser.add_argument("--data", help="sample, tfds:NAME or a directory (default: what the run was trained on)")
         parser.add_argument("--split", choices=("train", "validation", "test"), default="test")
@@ -114,13 +113,15 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def configure(task: Task, options: argparse.Namespace) -> Config:
+    """Defaults < recipe < flags."""
+    known = {entry.name for entry in dataclasses.fields(task.config)}
+    flags = {name: value for name, value in vars(options).items() if name in known}
+    return dataclasses.replace(task.config.from_toml(options.recipe) if options.recipe else task.config(), **flags)
+
+
 def _train(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
-    flags = {
-        name: value
-        for name, value in vars(options).items()
-        if name in {f.name for f in dataclasses.fields(task.config)}
-    }
-    cfg = dataclasses.replace(task.config.from_toml(options.recipe) if options.recipe else task.config(), **flags)
+    cfg = configure(task, options)
     try:
         seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else [cfg.seed]
     except ValueError:
@@ -143,7 +144,7 @@ def _train(task: Task, options: argparse.Namespace, arguments: list[str]) -> Non
     version = runs[0].export(options.export_dir)
     if len(runs) > 1:
         for name in runs[0].metrics["metrics"]:
-            values = [run.metrics["metrics"][name] for run in runs if run.metrics]
+            values = [run.metrics["metrics"][name] for run in runs]
             if isinstance(values[0], (int, float)):
                 say(
                     f"{name}: {statistics.mean(values):.4f} ± {statistics.stdev(values):.4f} over seeds {options.seeds}"
@@ -155,18 +156,17 @@ def _train(task: Task, options: argparse.Namespace, arguments: list[str]) -> Non
 
 
 def _print_result(task: Task, run: Run) -> None:
-    record: dict[str, Any] = run.metrics or {}
+    record = run.metrics
     baseline = record["baseline"]
-    seconds = record["seconds"]
-    say(
-        f"\ntest split, {record['examples']['test']:,} examples, epoch {record['epochs']['kept']} of {record['epochs']['run']}"
-    )
+    seconds, epochs = record["seconds"], record["epochs"]
+    say(f"\ntest split, {record['examples']['test']:,} examples, epoch {epochs['kept']} of {epochs['run']}")
     for name, value in record["metrics"].items():
         if isinstance(value, (int, float)):
             say(f"  {name:<18} {value:.4f}   {baseline['name']}: {baseline.get(name, float('nan')):.4f}")
     say(
-        f"  {seconds['setup']:.0f} s set-up, {seconds['train']:.0f} s training ({record['tokens_per_second']:,.0f} real tokens "
-        f"a second), {seconds['evaluate']:.0f} s evaluation; baseline {baseline['seconds']:.0f} s"
+        f"  {seconds['setup']:.0f} s set-up, {seconds['train']:.0f} s training "
+        f"({record['tokens_per_second']:,.0f} real tokens a second), {seconds['evaluate']:.0f} s evaluation; "
+        f"baseline {baseline['seconds']:.0f} s"
     )
 
 
@@ -195,13 +195,9 @@ def _predict(task: Task, options: argparse.Namespace, arguments: list[str]) -> N
             "one input a line, end with Ctrl-D",
         )
     inputs = options.inputs or [line.rstrip("\n") for line in sys.stdin]
-    name = next(iter(run.service.inputs))
-    for value, answer in zip(inputs, run.predict(inputs), strict=True):
-        print(
-            json.dumps({name: value, **answer}, ensure_ascii=False)
-            if options.json
-            else task.show({name: value}, answer)
-        )
+    questions = [run.service.question(text)[1] for text in inputs]
+    for question, answer in zip(questions, run.predict(questions), strict=True):
+        print(json.dumps({**question, **answer}, ensure_ascii=False) if options.json else task.show(question, answer))
 
 
 def _export(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import keras
 
+from zoo.layers.recurrent import set_jit
+
 
 @dataclass(frozen=True)
 class Device:
@@ -39,8 +41,9 @@ def describe(precision: str) -> Device:
     return Device(", ".join(accelerators) or "CPU", _cpu(), threads, backend, precision)
 
 
-def prepare(*, precision: str, seed: int) -> Device:
-    """Sets precision and every random seed; called once, before a model is built."""
+def prepare(*, precision: str, jit: bool, seed: int) -> Device:
+    """Sets precision, compilation and every random seed; called once, before a model is built."""
     keras.config.set_dtype_policy(precision)
+    set_jit(jit)
     keras.utils.set_random_seed(seed)
     return describe(precision)

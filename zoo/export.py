@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+import zoo
 from zoo import answer
 from zoo.errors import InputError
 
@@ -40,10 +41,34 @@ class Service(tf.Module):
     @property
     def inputs(self) -> dict[str, tf.TensorSpec]:
         """The named inputs of the main signature."""
-        return {spec.name: spec for spec in self.functions["serving_default"].input_signature}
+        return self.inputs_of("serving_default")
 
-    def __call__(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.functions["serving_default"](*(inputs[name] for name in self.inputs))
+    def inputs_of(self, signature: str) -> dict[str, tf.TensorSpec]:
+        return {spec.name: spec for spec in self.functions[signature].input_signature}
+
+    def question(self, value: Any, signature: str | None = None) -> tuple[str, dict[str, Any]]:
+        """Which signature `value` is a question to, and its inputs by name.
+
+        A dict goes to the first signature whose inputs it holds; a bare value to the first that has one input, of the
+        value's kind: a text or a number is one of a batch [B], a list one of a batch [B, T].
+
+        Raises:
+            InputError: there is no such signature.
+        """
+        for name in [signature] if signature else self.functions:
+            specs = self.inputs_of(name)
+            if isinstance(value, dict):
+                if specs.keys() <= value.keys():
+                    return name, {key: value[key] for key in specs}
+            elif len(specs) == 1:
+                (key, spec), *_ = specs.items()
+                if spec.shape.rank == 1 + np.ndim(value):
+                    return name, {key: value}
+        wanted = "; ".join(f"{name}: {', '.join(self.inputs_of(name))}" for name in self.functions)
+        raise InputError(f"no answer to {str(value)[:80]!r}: it takes {wanted}")
+
+    def __call__(self, signature: str = "serving_default", /, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.functions[signature](*(inputs[name] for name in self.inputs_of(signature)))
 
 
 def next_version(folder: Path) -> int:
@@ -117,8 +142,6 @@ def compare(answers: dict[str, Any], expected: dict[str, np.ndarray]) -> None:
 
 def save(run_dir: str, model_dir: str) -> None:
     """Traces the run's service and saves it; runs in the child process."""
-    from zoo.task import Run
-
-    service = Run.load(run_dir, precision="float32").service
+    service = zoo.load(run_dir, precision="float32").service
     signatures = {name: function.get_concrete_function() for name, function in service.functions.items()}
     tf.saved_model.save(service, model_dir, signatures=signatures)

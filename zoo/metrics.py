@@ -1,8 +1,11 @@
 """What the tasks report: public metrics by well-kept libraries, and the classical baselines beside them."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
+
+from zoo.errors import InputError
 
 
 def classification(truth: Sequence[str], answers: Sequence[dict], labels: Sequence[str]) -> dict[str, float]:
@@ -13,6 +16,8 @@ def classification(truth: Sequence[str], answers: Sequence[dict], labels: Sequen
     """
     from sklearn.metrics import roc_auc_score
 
+    if unknown := sorted(set(truth) - set(labels)):
+        raise InputError(f"label {unknown[0]!r} is none of those that the model was trained on: {', '.join(labels)}")
     index = np.array([labels.index(label) for label in truth])
     accuracy = float(np.mean([label == answer["label"] for label, answer in zip(truth, answers, strict=True)]))
     probabilities = np.array([answer["probabilities"] for answer in answers], np.float64)
@@ -38,3 +43,52 @@ def tfidf_baseline(train: Iterable[dict], test: Iterable[dict], *, seed: int) ->
         {"label": labels[row.argmax()], "probabilities": row.tolist(), "labels": labels} for row in probabilities
     ]
     return "TF-IDF 1–2-grams + logistic regression", answers
+
+
+def tagging(answers: Sequence[dict], examples: Iterable[dict], *, known: Container[str]) -> dict[str, float]:
+    """accuracy of words, oov_accuracy of the words that are not `known`, sentence_accuracy: all words of it right.
+
+    Args:
+        answers: with "tags".
+        examples: with "tokens" and "tags".
+        known: the word forms of the training split, as written.
+    """
+    right, new, whole = [], [], []
+    for answer, example in zip(answers, examples, strict=True):
+        hits = [guess == true for guess, true in zip(answer["tags"], example["tags"], strict=True)]
+        right += hits
+        new += [hit for hit, token in zip(hits, example["tokens"], strict=True) if token not in known]
+        whole.append(all(hits))
+    shares = {"accuracy": right, "oov_accuracy": new, "sentence_accuracy": whole}
+    return {name: float(np.mean(hits)) if hits else float("nan") for name, hits in shares.items()}
+
+
+def per_tag(truth: Sequence[str], predicted: Sequence[str]) -> str:
+    """Precision, recall, F1 and the number of words of every tag, as a table for people."""
+    from sklearn.metrics import classification_report
+
+    return classification_report(truth, predicted, digits=3, zero_division=0)
+
+
+def most_frequent_tag(train: Iterable[dict], test: Iterable[dict]) -> tuple[str, list[dict]]:
+    """Each word's most frequent tag in training, for a new word the most frequent of all; ties in alphabetical order.
+
+    Args:
+        train, test: with "tokens", and for training "tags".
+    """
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for example in train:
+        for token, tag in zip(example["tokens"], example["tags"], strict=True):
+            counts[token][tag] += 1
+
+    def first(tags: Counter[str]) -> str:
+        return min(tags, key=lambda tag: (-tags[tag], tag))
+
+    best = {token: first(tags) for token, tags in counts.items()}
+    overall: Counter[str] = Counter()
+    for tags in counts.values():
+        overall.update(tags)
+    otherwise = first(overall)
+    return "most frequent tag of each word", [
+        {"tags": [best.get(token, otherwise) for token in example["tokens"]]} for example in test
+    ]

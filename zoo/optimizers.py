@@ -8,8 +8,8 @@ from keras import ops
 class AdamW(keras.optimizers.AdamW):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101).
 
-    Biases and one-dimensional weights are not decayed. `gradient_norm` holds the mean global norm, before clipping, of the
-    steps since `reset_gradient_norm`.
+    Biases and one-dimensional weights are not decayed. `gradient_norm` holds the mean global norm, before clipping, of
+    the steps since `reset_gradient_norm`.
     """
 
     def build(self, variables):

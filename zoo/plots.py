@@ -8,6 +8,7 @@ import numpy as np
 
 matplotlib.use("Agg")  # also on a machine without a screen
 from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 
 def _save(figure, path: Path) -> None:
@@ -27,7 +28,7 @@ def learning_curve(history: Mapping[str, Sequence[float]], path: Path, *, monito
                 panel.plot(range(1, len(history[key]) + 1), history[key], marker="o", markersize=3, label=label)
         panel.axvline(best + 1, color="grey", linewidth=0.8, linestyle="--", label="kept")
         panel.set(xlabel="epoch", ylabel=name)
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.legend()
     _save(figure, path)
 
@@ -38,7 +39,7 @@ def gradient_norm(history: Mapping[str, Sequence[float]], path: Path, *, clip_no
     panel.plot(range(1, len(history["gradient_norm"]) + 1), history["gradient_norm"], marker="o", markersize=3)
     panel.axhline(clip_norm, color="grey", linewidth=0.8, linestyle="--", label="clipped to")
     panel.set(xlabel="epoch", ylabel="gradient norm", yscale="log")
-    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.legend()
     _save(figure, path)
 
@@ -72,4 +73,26 @@ def confusion_matrix(truth: Sequence[str], predicted: Sequence[str], labels: Seq
     for i, j in np.argwhere(counts > 0):
         colour = "white" if shares[i, j] > 0.6 else "black"
         panel.text(j, i, counts[i, j], ha="center", va="center", fontsize=8 if len(labels) > 5 else 10, color=colour)
+    _save(figure, path)
+
+
+def tag_probabilities(
+    tokens: Sequence[str], tags: Sequence[str], probabilities: np.ndarray | Sequence[Sequence[float]], path: Path
+) -> None:
+    """One sentence: a column for each word, a row for each tag that any word may have, shade is the probability.
+
+    Args:
+        tags: the names of the tags.
+        probabilities: float[words, tags].
+    """
+    shares = np.asarray(probabilities, float)
+    likely = np.flatnonzero((shares > 0.01).any(axis=0))  # fifty rows of nothing hide the three that matter
+    figure, panel = plt.subplots(figsize=(max(3.2, 0.55 * len(tokens) + 1), max(1.6, 0.35 * len(likely) + 0.8)))
+    panel.imshow(shares[:, likely].T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    panel.set_xticks(range(len(tokens)), tokens, rotation=60, ha="right")
+    panel.set_yticks(range(len(likely)), [tags[int(i)] for i in likely])
+    for word, tag in np.argwhere(shares[:, likely] > 0.01):
+        share = shares[word, likely[tag]]
+        colour = "white" if share > 0.6 else "black"
+        panel.text(word, tag, f"{share:.2f}", ha="center", va="center", fontsize=7, color=colour)
     _save(figure, path)

@@ -20,6 +20,7 @@ import time
 import tomllib
 import types
 import typing
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -63,6 +64,8 @@ class Config:
     weight_decay: float = option(0.0, "decoupled, on matrices only", low=0)
     clip_norm: float = option(1.0, "global norm that gradients are clipped to", low=1e-9)
     average_weights: float = option(0.0, "momentum of a moving average of the weights; 0 is off", low=0, high=0.99999)
+    init: str | None = option(None, "a run directory to start from: its vocabularies and weights")
+    jit: bool = option(False, "compile the recurrent loops with XLA: seconds a shape, for long runs with simple or gru")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option("float32", "of the computation")
 
     def __post_init__(self) -> None:
@@ -70,7 +73,7 @@ class Config:
             check_value(type(self), name, value)
 
     @classmethod
-    def from_toml(cls, path: str | os.PathLike[str]) -> "Config":
+    def from_toml(cls, path: str | os.PathLike[str]) -> Config:
         """The options in a recipe; what it leaves out keeps its default."""
         try:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -122,7 +125,8 @@ class Task:
         codec: (cfg, train) → what is learned from data and is not a weight.
         encode: (cfg, codec, batch of tensors) → x, y, ragged, not padded.
         model: (cfg, codec) → a compiled Functional model.
-        serve: (cfg, codec, model) → Service; its main signature's input names are keys of an example.
+        serve: (cfg, codec, model) → Service; its main signature's input names are keys of an example. Lists whose
+            length differs by row are answered padded, with the rows' `lengths` int[B].
         score: (cfg, codec, answers, examples) → metrics; the first is the one that is reported.
         baseline: (cfg, train with validation, test) → name and the classical model's answers to test.
         quality: (example, answer) → 0.0 (wrong) to 1.0 (right), to pick samples by.
@@ -188,7 +192,7 @@ class Task:
         run_dir: str | os.PathLike[str] | None = None,
         recipe: str = "",
         command: str = "",
-    ) -> "Run":
+    ) -> Run:
         """Trains, evaluates on the test split, and writes the run directory.
 
         Args:
@@ -203,10 +207,11 @@ class Task:
         directory = Path(run_dir) if run_dir else _next_directory(Path("runs") / self.name)
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
             raise InputError(f"{directory} exists and is not empty; --run-dir names another")
-        device = devices.prepare(precision=cfg.precision, seed=cfg.seed)
+        device = devices.prepare(precision=cfg.precision, jit=cfg.jit, seed=cfg.seed)
         say(f"device: {device}")
         data = self.splits(cfg)
-        codec = self.codec(cfg, data["train"])
+        first = Run.load(cfg.init) if cfg.init else None
+        codec = first.codec if first else self.codec(cfg, data["train"])
 
         def encode(split: str) -> cache.Cache:
             return cache.encode(data[split], lambda e: self.encode(cfg, codec, e), progress=f"encoding {split}")
@@ -220,10 +225,10 @@ class Task:
         )
         batches = batching.Batches(caches["train"], buckets, seed=cfg.seed)
         efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
-        say(
-            f"batches: {len(batches)} an epoch in {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real"
-        )
+        say(f"batches: {len(batches)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
         model = self.model(cfg, codec)
+        if first:
+            _copy_weights(first, model)
         model.optimizer.learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
         _make(directory)
         watch = callbacks.for_run(cfg, directory, monitor=self.monitor, mode=self.mode)
@@ -308,10 +313,10 @@ class Run:
     codec: text.Codec
     model: keras.Model
     directory: Path
-    metrics: dict | None = None
+    metrics: dict = field(default_factory=dict)  # metrics.json; empty for an unfinished run
 
     @classmethod
-    def load(cls, directory: str | os.PathLike[str], *, precision: str | None = None) -> "Run":
+    def load(cls, directory: str | os.PathLike[str], *, precision: str | None = None) -> Run:
         """The run in `directory`; its model is built anew, so `precision` may differ from the one it was trained in.
 
         Raises:
@@ -333,10 +338,10 @@ class Run:
             codec = text.Codec.load(directory / "codec")
             model = task.model(cfg, codec)
             _without_optimizer(model).load_weights(directory / "model.keras")
-        except (OSError, ValueError, KeyError, AttributeError, UnicodeError) as error:
+        except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
             raise InputError(f"{directory} is not a whole run: {str(error).splitlines()[0]}") from error
         finished = directory / "metrics.json"
-        metrics = json.loads(finished.read_text(encoding="utf-8")) if finished.is_file() else None
+        metrics = json.loads(finished.read_text(encoding="utf-8")) if finished.is_file() else {}
         return cls(task, cfg, codec, model, directory, metrics)
 
     @cached_property
@@ -344,24 +349,32 @@ class Run:
         """What answers raw input; the same that is exported."""
         return self.task.serve(self.cfg, self.codec, self.model)
 
-    def predict(self, inputs: Iterable[Any], *, batch: int = 64) -> list[dict]:
+    def predict(self, inputs: Iterable[Any], *, signature: str | None = None, batch: int = 64) -> list[dict]:
         """The answers to raw inputs, in order.
 
         Args:
-            inputs: dicts with the signature's inputs (an example is one), or the bare values where it has one input.
+            inputs: dicts with a signature's inputs (an example is one), or the bare values where it has one input.
+            signature: which one is asked; else the first that an input fits.
             batch: how many are answered at a time; like lengths go together.
         """
-        specs = self.service.inputs
-        rows = [value if isinstance(value, dict) else {next(iter(specs)): value} for value in inputs]
-        answers: list[dict] = [{}] * len(rows)
-        order = np.argsort([sum(_size(row[name]) for name in specs) for row in rows], kind="stable")
-        for start in range(0, len(order), batch):
-            part = order[start : start + batch]
-            out = self.service(**{name: _tensor([rows[i][name] for i in part], specs[name]) for name in specs})
-            arrays = {name: value.numpy() for name, value in out.items()}
-            for position, i in enumerate(part):
-                answers[i] = {name: export.plain(value[position]) for name, value in arrays.items()}
+        asked = [self.service.question(value, signature) for value in inputs]
+        answers: list[dict] = [{}] * len(asked)
+        for name in dict.fromkeys(name for name, _ in asked):
+            mine = [i for i, question in enumerate(asked) if question[0] == name]
+            mine.sort(key=lambda i: sum(map(_size, asked[i][1].values())))
+            for start in range(0, len(mine), batch):
+                part = mine[start : start + batch]
+                _, arrays = self._ask(name, [asked[i][1] for i in part])
+                for position, i in enumerate(part):
+                    answers[i] = _row(arrays, position)
         return answers
+
+    def _ask(self, signature: str, rows: list[dict]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """One batch as it is asked and as it is answered, padding included."""
+        specs = self.service.inputs_of(signature)
+        inputs = {name: _tensor([row[name] for row in rows], spec) for name, spec in specs.items()}
+        answer = self.service(signature, **inputs)
+        return _numpy(inputs), _numpy(answer)
 
     def evaluate(self, data: str | None = None, *, split: str = "test") -> dict[str, float]:
         """The task's metrics on a split of the run's own data, or of other data in the same form."""
@@ -375,12 +388,16 @@ class Run:
         """The next version under `to`/TASK, proven to answer as `predict` does. Returns its folder."""
         examples = self.task.examples(self.cfg, "test") or self.task.examples(self.cfg, "train")
         rows = [example for example, _ in zip(examples, range(8), strict=False)]
-        inputs = {name: [row[name] for row in rows] for name in self.service.inputs}
-        answers = self.predict(rows, batch=len(rows))
-        expected = {name: np.array([answer[name] for answer in answers]) for name in answers[0]}
+        inputs, expected = self._ask("serving_default", rows)
         if self.cfg.precision != "float32":  # what is exported computes in float32, so must what it is compared with
             return Run.load(self.directory, precision="float32").export(to)
-        return export.publish(self.directory, Path(to), self.task.name, inputs=inputs, expected=expected)
+        return export.publish(
+            self.directory,
+            Path(to),
+            self.task.name,
+            inputs={name: value.tolist() for name, value in inputs.items()},
+            expected={name: np.array(export.plain(value)) for name, value in expected.items()},
+        )
 
 
 def say(line: str) -> None:
@@ -398,6 +415,14 @@ def _make(directory: Path) -> None:
         raise InputError(f"cannot make {directory}: {error.strerror}; --run-dir names another") from error
 
 
+def _copy_weights(run: Run, model: keras.Model) -> None:
+    if [weight.shape for weight in run.model.weights] != [weight.shape for weight in model.weights]:
+        raise InputError(
+            f"--init {run.directory}: its model has other sizes; {run.directory}/config.toml has its options"
+        )
+    model.set_weights(run.model.get_weights())
+
+
 def _without_optimizer(model: keras.Model) -> keras.Model:
     """The same layers and weights, not compiled: an optimizer's state is twice the size of the weights."""
     return keras.Model(model.input, model.output, name=model.name)
@@ -405,6 +430,17 @@ def _without_optimizer(model: keras.Model) -> keras.Model:
 
 def _size(value: Any) -> int:
     return len(value) if hasattr(value, "__len__") else 1
+
+
+def _numpy(tensors: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in tensors.items()}
+
+
+def _row(arrays: dict[str, np.ndarray], position: int) -> dict[str, Any]:
+    """One row of a batch of answers. Where it has `lengths`, its lists are cut to that, and it is left out."""
+    row = {name: value[position] for name, value in arrays.items()}
+    length = row.pop("lengths", None)
+    return {name: export.plain(value[:length] if np.ndim(value) else value) for name, value in row.items()}
 
 
 def _tensor(values: list, spec: tf.TensorSpec) -> tf.Tensor:

@@ -26,7 +26,7 @@ def optimal_edges(lengths: np.ndarray, shapes: int) -> np.ndarray:
         lengths: int[N], each at least 1.
         shapes: how many different padded lengths are allowed.
     Returns:
-        int[K], ascending, K ≤ `shapes`; the last is the longest length. A row of length n is padded to the first edge ≥ n.
+        int[K], ascending, K ≤ `shapes`; the last is the longest length. A row is padded to the first edge that it fits.
     """
     distinct, counts = np.unique(lengths, return_counts=True)
     rows_up_to = np.concatenate([[0], np.cumsum(counts)])

@@ -6,7 +6,7 @@ raw examples, a batch at a time → encode → one file of values per array, and
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ class Field:
     """One array of all examples, laid end to end."""
 
     values: np.ndarray  # [sum of lengths, ...]; [N] for a scalar
-    offsets: np.ndarray | None  # int64[N + 1], where each example begins; None for a scalar
+    offsets: np.ndarray  # int64[N + 1], where each example begins; unused for a scalar
     axis: int | None  # which column of Cache.lengths it follows; None for a scalar
 
     @property
@@ -89,7 +89,7 @@ class _Writer:
         """The finished array, its lengths added to `axes` unless they are there already."""
         values = np.memmap(self.path, self.dtype, "r").reshape((-1, *self.step))
         if self.scalar:
-            return Field(values, None, None)
+            return Field(values, np.arange(len(values) + 1), None)
         lengths = np.concatenate(self.lengths)
         axis = next((i for i, other in enumerate(axes) if np.array_equal(other, lengths)), len(axes))
         if axis == len(axes):
@@ -111,7 +111,7 @@ def encode(examples: Iterable[dict], encode_batch: Callable, *, progress: str | 
     bar = None
     if progress:
         print(progress, flush=True)
-        bar = keras.utils.Progbar(len(examples) if hasattr(examples, "__len__") else None, unit_name="example")
+        bar = keras.utils.Progbar(len(examples) if isinstance(examples, Sized) else None, unit_name="example")
     count, iterator = 0, iter(examples)
     while rows := list(islice(iterator, batch)):
         x, y = encode_batch({name: _tensor([row[name] for row in rows]) for name in rows[0]})

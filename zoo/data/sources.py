@@ -214,10 +214,13 @@ def tfds_rows(builder: Any, split: str, to_example: Callable[[dict], dict]) -> E
     """The examples of a TFDS split, or None where it has no such split."""
     import tensorflow_datasets as tfds
 
-    name = next((name for name in (split, *SPLIT_NAMES[split]) if name in builder.info.splits), None)
-    if name is None:
-        return None
-    return Examples(lambda: map(to_example, tfds.as_numpy(builder.as_dataset(split=name))))
+    for name in SPLIT_NAMES[split]:
+        try:
+            builder.as_dataset(split=name)
+        except ValueError:  # unknown split
+            continue
+        return Examples(lambda name=name: map(to_example, tfds.as_numpy(builder.as_dataset(split=name))))
+    return None
 
 
 def classification(

@@ -1,11 +1,15 @@
-"""The bundled samples: generated, deterministic, small, and with something to learn that counting words does not give."""
+"""The bundled samples: generated, deterministic, small, and not to be solved by counting words."""
 
 import random
 from collections.abc import Iterator
 
-GOOD = "brilliant charming clever delightful funny gripping moving superb touching wonderful warm fresh".split()
-BAD = "awful boring clumsy dreadful dull lifeless messy predictable silly tedious weak shallow".split()
-SUBJECTS = "acting plot script music ending camera dialogue cast story pacing".split()
+# fmt: off
+GOOD = ["brilliant", "charming", "clever", "delightful", "fresh", "funny", "gripping", "moving", "superb", "touching",
+        "warm", "wonderful"]
+BAD = ["awful", "boring", "clumsy", "dreadful", "dull", "lifeless", "messy", "predictable", "shallow", "silly",
+       "tedious", "weak"]
+SUBJECTS = ["acting", "camera", "cast", "dialogue", "ending", "music", "pacing", "plot", "script", "story"]
+# fmt: on
 FILLERS = (
     "i saw it on a rainy evening .",
     "my sister chose it .",
@@ -53,3 +57,67 @@ def _clause(rng: random.Random) -> tuple[str, int]:
     degree = rng.choice(tuple(WEIGHTS))
     verb, sign = (rng.choice(VERBS), 1) if rng.random() < 0.75 else (rng.choice(NEGATED), -1)
     return f"the {rng.choice(SUBJECTS)} {verb} {degree}{adjective}", value * sign * WEIGHTS[degree]
+
+
+# fmt: off
+EITHER = ["book", "fish", "hope", "mark", "paint", "plan", "report", "train", "walk", "watch"]  # noun or verb
+ADJECTIVES = ["cold", "green", "light", "old", "quiet", "small"]  # "cold" and "light" are nouns too
+THINGS = ["can", "cat", "city", "cold", "door", "light", "river", "tree", *EITHER]
+ACTIONS = ["carry", "find", "see", *EITHER]
+STEMS = ["bar", "dol", "fen", "gri", "kam", "lor", "mip", "nel", "pra", "quo", "rem", "sul", "tav", "vin", "wex", "zor"]
+ENDINGS = {"NOUN": ["ness", "tion", "ment"], "VERB": ["ized", "ated"], "ADJ": ["ful", "ous"], "ADV": ["ly"],
+           "PROPN": ["son", "berg"]}
+# fmt: on
+
+
+def tagged_sentences(split: str) -> Iterator[dict]:
+    """{"tokens": [str, ...], "tags": [str, ...]}: 2,000 for training, 300 test, none for validation.
+
+    What a word is depends on where it stands: "they can fish", "the can", "the fish can", "the light door", "the
+    light", "to walk", "to the walk", "that plan", "know that they plan". Made-up words show what they are by
+    their endings alone: there are so many that most of a split's occur in no other.
+    """
+    rng = random.Random(f"tagged sentences {split}")
+    for _ in range({"train": 2000, "test": 300}[split]):
+        pairs = _statement(rng)
+        if rng.random() < 0.3:
+            pairs = [(_new_word(rng, "ADV"), "ADV"), (",", "PUNCT"), *pairs]
+        pairs.append((rng.choice((".", ".", "!")), "PUNCT"))
+        tokens, tags = (list(column) for column in zip(*pairs, strict=True))
+        yield {"tokens": [tokens[0][0].upper() + tokens[0][1:], *tokens[1:]], "tags": tags}
+
+
+def _new_word(rng: random.Random, tag: str) -> str:
+    word = "".join(rng.sample(STEMS, 3)) + rng.choice(ENDINGS[tag])
+    return word.capitalize() if tag == "PROPN" else word
+
+
+def _statement(rng: random.Random, *, inner: bool = False) -> list[tuple[str, str]]:
+    pairs = _thing(rng) if rng.random() < 0.6 else [(rng.choice(("they", "we", "you")), "PRON")]
+    way = rng.random()
+    if way < 0.15 and not inner:
+        return [*pairs, ("know", "VERB"), ("that", "SCONJ"), *_statement(rng, inner=True)]
+    if way < 0.35:
+        pairs.append((_new_word(rng, "VERB"), "VERB"))
+    elif way < 0.6:
+        pairs += [(rng.choice(("can", "will", "must")), "AUX"), (rng.choice(ACTIONS), "VERB")]
+    elif way < 0.8:
+        pairs += [(rng.choice(("want", "hope", "plan")), "VERB"), ("to", "PART"), (rng.choice(ACTIONS), "VERB")]
+    else:
+        pairs.append((rng.choice(ACTIONS), "VERB"))
+    if rng.random() < 0.7:
+        pairs += _thing(rng)
+    if rng.random() < 0.3:
+        pairs += [(rng.choice(("to", "near", "with")), "ADP"), *_thing(rng)]
+    if rng.random() < 0.2:
+        pairs.append((_new_word(rng, "ADV"), "ADV"))
+    return pairs
+
+
+def _thing(rng: random.Random) -> list[tuple[str, str]]:
+    if rng.random() < 0.15:
+        return [(_new_word(rng, "PROPN"), "PROPN")]
+    pairs = [(rng.choice(("the", "a", "that", "every")), "DET")]
+    if rng.random() < 0.4:
+        pairs.append((_new_word(rng, "ADJ") if rng.random() < 0.3 else rng.choice(ADJECTIVES), "ADJ"))
+    return [*pairs, (_new_word(rng, "NOUN") if rng.random() < 0.25 else rng.choice(THINGS), "NOUN")]

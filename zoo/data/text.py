@@ -1,4 +1,4 @@
-"""Text to ids and back, by TensorFlow string ops alone: the same code runs inside tf.data and inside the served graph."""
+"""Text to ids and back by TensorFlow string ops alone, so that data and served graph go through the same code."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -10,6 +10,8 @@ that are far longer than the rest.
 import keras
 from keras import ops
 
+from zoo.layers.recurrent import LSTM, Bidirectional
+
 
 @keras.saving.register_keras_serializable("zoo")
 class CharCNN(keras.layers.Layer):
@@ -69,7 +71,7 @@ class CharRNN(keras.layers.Layer):
         super().__init__(**kwargs)
         self.size, self.dim, self.units = size, dim, units
         self.embedding = _embedding(size, dim)
-        self.rnn = keras.layers.Bidirectional(keras.layers.LSTM(units))
+        self.rnn = Bidirectional(LSTM(units))
 
     def build(self, characters_shape):
         self.embedding.build((None, None))

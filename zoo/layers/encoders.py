@@ -1,4 +1,4 @@
-"""Sequences to vectors: stacked recurrent layers, and the ways to make one vector out of many steps."""
+"""Sequences to vectors: word dropout, stacked recurrent layers, and the ways to make one vector out of many steps."""
 
 from typing import Literal
 
@@ -9,6 +9,41 @@ from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 CELLS = {"simple": SimpleRNN, "lstm": LSTM, "gru": GRU}
 Cell = Literal["simple", "lstm", "gru"]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WordDropout(keras.layers.Layer):
+    """Replaces words by <unk> while training, so that a model learns what to do without knowing the word.
+
+    Args:
+        rate: the share of words replaced.
+        unknown: the id of <unk>.
+
+    Call arguments:
+        words: int[B, T]; 0 = padding, which stays.
+    Returns:
+        int[B, T].
+    """
+
+    def __init__(self, rate: float, *, unknown: int = 1, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate, self.unknown, self.seed = rate, unknown, seed
+        self.random = keras.random.SeedGenerator(seed)
+
+    def call(self, words, training=None):
+        if not training or not self.rate:
+            return words
+        drop = keras.random.uniform(ops.shape(words), seed=self.random) < self.rate
+        return ops.where(drop & (words != 0), self.unknown, words)
+
+    def compute_output_shape(self, words_shape):
+        return tuple(words_shape)
+
+    def compute_output_spec(self, words, training=None):
+        return keras.KerasTensor(words.shape, words.dtype)
+
+    def get_config(self):
+        return super().get_config() | {"rate": self.rate, "unknown": self.unknown, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -37,8 +37,9 @@ class Config(CommonConfig):
     layers: int = option(1, "recurrent layers", low=1)
     bidirectional: bool = option(True, "read from both ends")
     residual: bool = option(False, "add each recurrent layer's input to its output")
-    pooling: str = option("max+mean", "last, max, mean, attention, or several joined by +")
+    pooling: Literal["last", "max", "mean", "attention", "max+mean"] = option("max+mean", "one vector out of all steps")
     dropout: float = option(0.3, "share of features dropped before each layer", low=0, high=0.95)
+    word_dropout: float = option(0.0, "share of words replaced by <unk> while training", low=0, high=0.95)
     variational: bool = option(True, "drop the same features at all steps of a text")
 
 
@@ -76,7 +77,8 @@ def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[tf.RaggedTensor
 def model(cfg: Config, codec: text.Codec) -> keras.Model:
     tokens = keras.Input([None], dtype="int32", name="tokens")  # [B, T]
     keep_mask = keras.ops.not_equal(tokens, 0)  # True = real token
-    vectors = keras.layers.Embedding(len(codec.words), cfg.embedding, name="embedding")(tokens)  # [B, T, embedding]
+    seen = layers.WordDropout(cfg.word_dropout, unknown=codec.words.unknown, name="word_dropout")(tokens)
+    vectors = keras.layers.Embedding(len(codec.words), cfg.embedding, name="embedding")(seen)  # [B, T, embedding]
     steps, state = layers.RecurrentEncoder(
         cfg.units,
         cell=cfg.cell,

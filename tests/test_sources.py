@@ -1,0 +1,192 @@
+"""Files in the forms that users have, and the one line that each fault gets."""
+
+import gzip
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from zoo.data import sources
+from zoo.errors import InputError
+
+ROWS = [{"text": "good", "label": "pos"}, {"text": 'so "bad", really', "label": "neg"}]
+
+
+def read(directory, split="train", text_column="text", label_column="label"):
+    found = sources.classification(
+        str(directory), split, sample=lambda _: [], text_column=text_column, label_column=label_column
+    )
+    return None if found is None else list(found)
+
+
+def test_jsonl_csv_and_tsv_plain_and_gzipped_read_alike(tmp_path):
+    csv_text = 'text,label\ngood,pos\n"so ""bad"", really",neg\n'
+    files = {
+        "train.jsonl": "\n".join(map(json.dumps, ROWS)) + "\n\n",
+        "my_train.csv": csv_text,
+        "x-train.tsv": 'text\tlabel\ngood\tpos\n"so ""bad"", really"\tneg\n',
+    }
+    for name, content in files.items():
+        for zipped in (False, True):
+            folder = tmp_path / f"{name}-{zipped}"
+            folder.mkdir()
+            data = content.encode()
+            (folder / (name + ".gz" * zipped)).write_bytes(gzip.compress(data) if zipped else data)
+            assert read(folder) == ROWS, name
+
+
+def test_numbers_are_labels_too(tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"text": "a", "label": 1}\n{"text": "b", "label": 2.0}\n')
+    assert [row["label"] for row in read(tmp_path)] == ["1", "2"]
+
+
+def test_other_column_names(tmp_path):
+    (tmp_path / "train.csv").write_text("stars,body\nfive,fine\n")
+    assert read(tmp_path, text_column="body", label_column="stars") == [{"text": "fine", "label": "five"}]
+
+
+def test_acl_imdb_folders(tmp_path):
+    for label in ("pos", "neg", "unsup"):
+        (tmp_path / "train" / label).mkdir(parents=True)
+        (tmp_path / "train" / label / "0_9.txt").write_text(f"a {label} review")
+    assert read(tmp_path) == [{"text": "a neg review", "label": "neg"}, {"text": "a pos review", "label": "pos"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("imdb_train.jsonl.gz", "train"),
+        ("en-dev.csv", "validation"),
+        ("val.tsv", "validation"),
+        ("x.valid.csv", "validation"),
+        ("test_2016.csv", "test"),
+    ],
+)
+def test_a_split_is_a_part_of_the_name(tmp_path, name, split):
+    (tmp_path / name).touch()
+    (tmp_path / "latest.csv").touch()  # "test" is in it, but is no part of it
+    assert sources.find_file(tmp_path, split, (".jsonl", ".csv", ".tsv")).name == name
+
+
+def test_a_missing_validation_split_is_none_but_train_must_be_there(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label\na,b\n")
+    assert read(tmp_path, "validation") is None
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no train split in .*: expected train.jsonl.*; found nothing"),
+        ({"notes.txt": "x"}, "found notes.txt"),
+        (
+            {"train.csv": "text,label\na,b\n", "train.jsonl": "{}"},
+            "two files for the train split.*train.csv and train.jsonl",
+        ),
+        ({"train.jsonl": ""}, "train.jsonl is empty"),
+        ({"train.csv": "text,label\n"}, "train.csv is empty"),
+        ({"train.jsonl": '{"text": "a", "label": 1}\n{"text"'}, "train.jsonl line 2: not JSON"),
+        ({"train.jsonl": "[1, 2]"}, "line 1: not a JSON object"),
+        ({"train.jsonl": '{"text": "a"}'}, "line 1: no \"label\"; it has 'text'"),
+        ({"train.jsonl": '{"text": "a", "label": ""}'}, "line 1: '' is no label"),
+        ({"train.jsonl": '{"text": "a", "label": [1]}'}, r"line 1: \[1\] is no label"),
+        ({"train.jsonl": '{"text": 5, "label": 1}'}, 'line 1: "text" is 5, not text'),
+        ({"train.csv": "text,stars\na,5\n"}, 'line 2: no "label".*--label-column'),
+        ({"train.csv": "text,label\nalone\n"}, 'line 2: no "label"'),
+    ],
+)
+def test_each_fault_has_its_line(tmp_path, files, message):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path)
+
+
+def test_a_directory_that_is_none(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        read(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file, not a directory"):
+        read(tmp_path / "file")
+
+
+def test_a_truncated_gzip_file_is_named(tmp_path):
+    (tmp_path / "train.jsonl.gz").write_bytes(gzip.compress(json.dumps(ROWS[0]).encode())[:-9])
+    with pytest.raises(InputError, match=r"train.jsonl.gz cannot be read"):
+        read(tmp_path)
+
+
+def test_bytes_that_are_not_utf8_are_read(tmp_path):
+    (tmp_path / "train.csv").write_bytes(b"text,label\ncaf\xe9 \x00,b\n")
+    assert read(tmp_path) == [{"text": "caf\ufffd \x00", "label": "b"}]
+
+
+def test_half_a_surrogate_pair_is_read(tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"text": "\\ud83d", "label": "b"}')
+    assert read(tmp_path)[0]["text"].encode() == b"?"
+
+
+def test_a_megabyte_in_one_field(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label\n" + "word " * 200_000 + ",b\n")
+    assert len(read(tmp_path)[0]["text"]) == 1_000_000
+
+
+def labelled(count: int, *labels: str) -> sources.Examples:
+    return sources.Examples(lambda: ({"id": i, "label": labels[i * len(labels) // count]} for i in range(count)))
+
+
+def test_hold_out_is_stratified_seeded_and_loses_nothing():
+    rest, held = sources.hold_out(labelled(100, "a", "a", "a", "b"), fraction=0.2, seed=1, by="label")
+    assert Counter(example["label"] for example in held) == {"a": 15, "b": 5}
+    ids = sorted(example["id"] for part in (rest, held) for example in part)
+    assert ids == list(range(100))
+    again = sources.hold_out(labelled(100, "a", "a", "a", "b"), fraction=0.2, seed=1, by="label")[1]
+    assert list(again) == list(held)
+    other = sources.hold_out(labelled(100, "a", "a", "a", "b"), fraction=0.2, seed=2, by="label")[1]
+    assert list(other) != list(held)
+
+
+def test_hold_out_holds_out_something():
+    rest, held = sources.hold_out(labelled(4, "a", "b"), fraction=0.1, seed=0, by="label")
+    assert (len(rest), len(held)) == (3, 1)
+
+
+def test_limit_draws_from_a_file_ordered_by_label():
+    drawn = sources.limit(labelled(1000, "a", "b"), 50, seed=0)
+    assert len(drawn) == 50
+    assert {example["label"] for example in drawn} == {"a", "b"}
+
+
+def test_selecting_twice_and_adding():
+    every = labelled(10, "a")
+    some = every.select(np.array([8, 1, 3])).select(np.array([0, 2]))
+    assert [example["id"] for example in some] == [1, 8]
+    assert [example["id"] for example in some + some] == [1, 8, 1, 8]
+    assert len(some + every) == 12
+
+
+def test_tfds_reviews():
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=6):
+        rows = list(
+            sources.classification(
+                "tfds:imdb_reviews", "test", sample=lambda _: [], text_column="text", label_column="label"
+            )
+        )
+        assert len(rows) == 6
+        assert {row["label"] for row in rows} <= {"neg", "pos"}
+        assert all(isinstance(row["text"], str) for row in rows)
+
+
+def test_a_tfds_split_that_is_not_there_is_none():
+    class Builder:
+        def as_dataset(self, split):
+            raise ValueError(f"Unknown split {split!r}")
+
+    assert sources.tfds_rows(Builder(), "validation", dict) is None
+
+
+def test_tfds_that_does_not_exist():
+    with pytest.raises(InputError, match=r"TFDS has no 'imdb_review'; did you mean 'imdb_reviews'\?"):
+        sources.tfds_builder("tfds:imdb_review")

@@ -1,0 +1,199 @@
+"""Part of speech: a sentence's words in, one tag a word out, such as NOUN or VERB.
+
+    python -m zoo.tasks.pos_tagging                                       # bundled sample, seconds
+    python -m zoo.tasks.pos_tagging --data tfds:universal_dependencies/en_ewt
+    python -m zoo.tasks.pos_tagging --data DIR --column xpos               # own *.conllu files, any language and tags
+
+Word embedding + the word's letters (CNN or BiLSTM), beginnings and ends → stacked BiLSTM → softmax or CRF.
+Ma & Hovy 2016, https://arxiv.org/abs/1603.01354. Numbers and cost: tasks/pos_tagging/card.md
+Data: Universal Dependencies, Nivre et al. 2020, https://aclanthology.org/2020.lrec-1.497
+"""
+
+from __future__ import annotations  # keras and tensorflow in them are not loaded for --help
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+from zoo import cli, export, layers, metrics, optimizers, plots
+from zoo.data import conllu, sources, synthetic, text, words
+from zoo.errors import InputError
+from zoo.task import Config as CommonConfig
+from zoo.task import Task, option
+
+
+@dataclass(frozen=True)
+class Config(CommonConfig):
+    column: Literal["upos", "xpos"] = option("upos", "the tags: universal, or the treebank's own")
+    vocabulary: int = option(50_000, "lower-cased words that have a vector of their own", low=2)
+    min_count: int = option(2, "rarer words are unknown words", low=1)
+    embedding: int = option(64, "size of a word vector", low=1)
+    word_dropout: float = option(0.05, "share of words replaced by unknown in training", low=0, high=0.95)
+    characters: Literal["cnn", "rnn", "none"] = option("cnn", "what reads the letters of a word, case included")
+    max_characters: int = option(16, "letters of a word that are read, from both ends of a longer one", low=2)
+    character_features: int = option(96, "size of what the letters say", low=6)
+    affixes: int = option(3, "longest beginning and end of a word with a vector; 0 is none", low=0, high=8)
+    affix_embedding: int = option(16, "size of such a vector", low=1)
+    units: int = option(64, "size of the recurrent state, each direction", low=1)
+    cell: Literal["simple", "lstm", "gru"] = option("lstm", "recurrent cell")
+    layers: int = option(1, "recurrent layers", low=1)
+    residual: bool = option(False, "add each recurrent layer's input to its output")
+    dropout: float = option(0.3, "share of features dropped before each layer", low=0, high=0.95)
+    variational: bool = option(False, "drop the same features at all words of a sentence")
+    output: Literal["softmax", "crf"] = option("crf", "choose each tag alone, or a sentence's tags together")
+
+
+def examples(cfg: Config, split: str) -> sources.Examples | None:
+    """{"tokens": [str, ...], "tags": [str, ...]}"""
+    return conllu.tagged(cfg.data, split, sample=synthetic.tagged_sentences, column=cfg.column)
+
+
+def codec(cfg: Config, train: sources.Examples) -> text.Codec:
+    tags = sorted({tag for example in train for tag in example["tags"]})
+    if len(tags) < 2:
+        raise InputError(f"--data {cfg.data}: every word's {cfg.column} is {tags[0]!r}; there is nothing to tell apart")
+    batches = [words.clean(b) for b in text.in_batches(token for example in train for token in example["tokens"])]
+
+    def learn(of, first=(text.PADDING, text.UNKNOWN), **limits) -> text.Vocabulary:
+        return text.Vocabulary.learn((of(batch).numpy().ravel() for batch in batches), first=first, **limits)
+
+    return text.Codec(
+        words=learn(words.lower, size=cfg.vocabulary, min_count=cfg.min_count),
+        characters=learn(lambda batch: words.letters(batch, cfg.max_characters).flat_values),
+        affixes=learn(lambda batch: words.affixes(batch, cfg.affixes), min_count=cfg.min_count),
+        forms=learn(tf.identity, first=()),  # every word of train as it is written: what is not here is new
+        tags=text.Vocabulary(tags),
+    )
+
+
+def features(cfg: Config, codec: text.Codec, tokens: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
+    """string[B, ragged] → words int32[B, ragged], characters int32[B, ragged, C], affixes int32[B, ragged, A]."""
+    flat = words.clean(tokens.flat_values)  # [N]
+    known = codec.words(words.lower(flat))
+    found = {"words": tf.maximum(known, codec.words.unknown)}  # a word that reads "<pad>" is not padding
+    if cfg.characters != "none":
+        letters = codec.characters(words.letters(flat, cfg.max_characters))  # [N, ragged]
+        found["characters"] = letters.to_tensor(shape=[None, cfg.max_characters])  # [N, C]
+    if cfg.affixes:
+        found["affixes"] = codec.affixes(words.affixes(flat, cfg.affixes))
+    return {name: tokens.with_flat_values(values) for name, values in found.items()}
+
+
+def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[dict[str, tf.RaggedTensor], tf.RaggedTensor]:
+    return features(cfg, codec, batch["tokens"]), codec.tags(batch["tags"])
+
+
+def model(cfg: Config, codec: text.Codec) -> keras.Model:
+    inputs = {"words": keras.Input([None], dtype="int32", name="words")}  # [B, T]
+    keep_mask = keras.ops.not_equal(inputs["words"], 0)  # True = real word
+    known = layers.WordDropout(cfg.word_dropout, unknown=codec.words.unknown, name="word_dropout")(inputs["words"])
+    seen = [keras.layers.Embedding(len(codec.words), cfg.embedding, name="embedding")(known)]  # [B, T, embedding]
+    if cfg.characters != "none":
+        inputs["characters"] = keras.Input([None, cfg.max_characters], dtype="int32", name="characters")  # [B, T, C]
+        if cfg.characters == "cnn":  # either gives [B, T, character_features]
+            spelling = layers.CharCNN(len(codec.characters), filters=cfg.character_features // 3, widths=(2, 3, 4))
+        else:
+            spelling = layers.CharRNN(len(codec.characters), units=cfg.character_features // 2)
+        seen.append(spelling(inputs["characters"]))
+    if cfg.affixes:
+        inputs["affixes"] = keras.Input([None, 2 * cfg.affixes], dtype="int32", name="affixes")  # [B, T, A]
+        ends = keras.layers.Embedding(len(codec.affixes), cfg.affix_embedding, name="affixes_embedding")
+        seen.append(keras.layers.Reshape([-1, 2 * cfg.affixes * cfg.affix_embedding])(ends(inputs["affixes"])))
+    vectors = keras.layers.Concatenate(name="vectors")(seen) if len(seen) > 1 else seen[0]
+    steps, _ = layers.RecurrentEncoder(
+        cfg.units,
+        cell=cfg.cell,
+        layers=cfg.layers,
+        residual=cfg.residual,
+        dropout=cfg.dropout,
+        variational=cfg.variational,
+    )(vectors, keep_mask=keep_mask)  # [B, T, 2*units]
+    steps = keras.layers.Dropout(cfg.dropout, name="dropout")(steps)
+    scores = keras.layers.Dense(len(codec.tags), dtype="float32", name="scores")(steps)  # [B, T, tags]
+    output = layers.crf.CRF if cfg.output == "crf" else layers.crf.Softmax
+    tagger = keras.Model(inputs, output(len(codec.tags), name="log_probs")(scores, keep_mask), name="pos_tagging")
+    tagger.compile(optimizers.adamw(cfg), layers.crf.TagLoss(), weighted_metrics=[layers.crf.TagAccuracy()])
+    return tagger
+
+
+def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+    sentence = tf.TensorSpec([None, None], tf.string, name="tokens")  # "" on the right where a sentence is shorter
+
+    def read(tokens):
+        """string[B, T] → the answer, and the probability of every tag float[B, T, tags], in the order of codec.tags."""
+        tokens = tf.concat([tokens, tf.fill([tf.shape(tokens)[0], 1], "")], axis=1)  # [B, T+1]: T may be 0
+        width = tf.shape(tokens)[1]
+        lengths = tf.reduce_max(tf.where(tokens != "", tf.range(1, width + 1), 0), axis=1)
+        x = {name: part.to_tensor() for name, part in features(cfg, codec, tf.RaggedTensor.from_tensor(tokens)).items()}
+        keep_mask = tf.sequence_mask(tf.maximum(lengths, 1), width)  # an empty sentence is read as one unknown word
+        log_probs = model({**x, "words": tf.where(keep_mask, x["words"], 0)}, training=False)
+        real = tf.sequence_mask(lengths, width)[:, :-1]
+        every = layers.crf.tag_probabilities(log_probs, keep_mask)[:, :-1] * tf.cast(real, tf.float32)[:, :, None]
+        best = layers.crf.best_tags(log_probs)[0][:, :-1]
+        tags, chosen = tf.where(real, codec.tags.lookup(best), ""), tf.gather(every, best, batch_dims=2)
+        return {"tags": tags, "probabilities": chosen, "lengths": lengths}, every
+
+    @tf.function(input_signature=[sentence])
+    def tag(tokens):
+        return read(tokens)[0]
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def tag_text(texts):
+        tokens = words.split(texts).to_tensor()
+        return {"tokens": tokens, **read(tokens)[0]}
+
+    @tf.function(input_signature=[sentence])
+    def every_tag(tokens):
+        return {"probabilities": read(tokens)[1], "lengths": read(tokens)[0]["lengths"]}
+
+    return export.Service(codec, model, serving_default=tag, text=tag_text, every_tag=every_tag)
+
+
+def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
+    return metrics.tagging(answers, examples, known=set(codec.forms.tokens))
+
+
+def baseline(cfg: Config, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
+    return metrics.most_frequent_tag(train, test)
+
+
+def quality(example: dict, answer: dict) -> float:
+    """The share of right tags."""
+    return sum(map(str.__eq__, example["tags"], answer["tags"])) / len(example["tags"])
+
+
+def show(example: dict, answer: dict) -> str:
+    sentence = {**answer, **example}  # of a text the answer has the tokens, and of both only an example has the truth
+    told = zip(sentence["tokens"], answer["tags"], sentence["tags"], strict=True)
+    return " ".join(f"{token}/{tag}" + (f" (truth: {true})" if true != tag else "") for token, tag, true in told)
+
+
+def draw(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples, folder) -> None:
+    truth = list(chain.from_iterable(example["tags"] for example in examples))
+    predicted = list(chain.from_iterable(answer["tags"] for answer in answers))
+    plots.confusion_matrix(truth, predicted, sorted({*truth, *predicted}), folder / "confusion.png")
+    (folder.parent / "per_tag.txt").write_text(metrics.per_tag(truth, predicted), encoding="utf-8")
+
+
+TASK = Task(
+    name="pos_tagging",
+    config=Config,
+    examples=examples,
+    codec=codec,
+    encode=encode,
+    model=model,
+    serve=serve,
+    score=score,
+    baseline=baseline,
+    quality=quality,
+    show=show,
+    draw=draw,
+    monitor="val_accuracy",
+    mode="max",
+)
+
+if __name__ == "__main__":
+    raise SystemExit(cli.main(TASK))
