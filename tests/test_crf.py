@@ -166,7 +166,8 @@ def assert_transitions_learned(model, history):
     """Only the transitions can solve the toy: after the first word all words are the same."""
     assert history["accuracy"][-1] == 1.0
     transitions = numpy(model.get_layer("tags").transitions)
-    assert transitions[0, 1] > transitions[0, 0] + 1 and transitions[1, 0] > transitions[1, 1] + 1
+    assert transitions[0, 1] > transitions[0, 0] + 1
+    assert transitions[1, 0] > transitions[1, 1] + 1
 
 
 def test_fit_learns_what_may_follow_what(trained):

@@ -7,8 +7,8 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")  # also on a machine without a screen
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.ticker import MaxNLocator  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 
 def _save(figure, path: Path) -> None:

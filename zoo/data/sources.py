@@ -1,10 +1,12 @@
 """Where examples come from: files, TFDS and the bundled sample, all as re-iterables of raw dicts."""
 
+import contextlib
 import csv
 import gzip
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -212,15 +214,16 @@ def tfds_builder(data: str) -> Any:
 
 def tfds_rows(builder: Any, split: str, to_example: Callable[[dict], dict]) -> Examples | None:
     """The examples of a TFDS split, or None where it has no such split."""
+    for name in SPLIT_NAMES[split]:
+        with contextlib.suppress(ValueError):  # unknown split
+            return Examples(partial(_converted, builder.as_dataset(split=name), to_example))
+    return None
+
+
+def _converted(dataset: Any, to_example: Callable[[dict], dict]) -> Iterator[dict]:
     import tensorflow_datasets as tfds
 
-    for name in SPLIT_NAMES[split]:
-        try:
-            builder.as_dataset(split=name)
-        except ValueError:  # unknown split
-            continue
-        return Examples(lambda name=name: map(to_example, tfds.as_numpy(builder.as_dataset(split=name))))
-    return None
+    return map(to_example, tfds.as_numpy(dataset))
 
 
 def classification(

@@ -230,7 +230,7 @@ class AttentionDecoder(keras.layers.Layer):
             summary = self._summary(memory, keep_mask) if initial is None else initial
             parts = ops.split(self.bridge_dense(summary), len(self.cells) * count, axis=-1)
             cells = [parts[layer * count : (layer + 1) * count] for layer in range(len(self.cells))]
-        state = {"cells": cells}
+        state: dict[str, object] = {"cells": cells}
         if self.input_feeding:
             state["feed"] = ops.zeros((batch, self.readout_dim), dtype)
         if training and self.dropout > 0:
