@@ -178,6 +178,7 @@ def test_fit_learns_what_may_follow_what(trained):
         assert 0.5 < history["accuracy"][-1] < 0.75
 
 
+@pytest.mark.slow
 def test_fit_compiles_with_xla():
     model, *_, history = fit("crf", jit_compile=True)
     assert_transitions_learned(model, history)

@@ -164,6 +164,7 @@ def test_tied_embeddings_share_one_matrix():
     assert np.delete(moved, unused).max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"input_feeding": True}, {"attend": "before"}], ids=str)
 def test_scheduled_sampling_replaces_inputs_at_its_rate(options):
     layer, (tokens, memory, keep) = decoder(scheduled_sampling=True, **options), inputs()
@@ -180,6 +181,7 @@ def test_scheduled_sampling_replaces_inputs_at_its_rate(options):
     np.testing.assert_allclose(sampled, numpy_of(layer(sevens, memory, keep)), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own, from model.save
 @pytest.mark.parametrize("options", [{"scheduled_sampling": True, "dropout": 0.1}, {"attend": "before"}], ids=str)
 def test_fits_saves_and_loads(options, tmp_path):

@@ -232,6 +232,7 @@ def test_sampling_the_likeliest_is_greedy():
 CHANCES = np.array([0.05, 0.1, 0.4, 0.25, 0.2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -281,6 +282,7 @@ def attention_decoder(**options):
     return layer, memory, keep
 
 
+@pytest.mark.slow
 @searches
 @pytest.mark.parametrize("options", [{"input_feeding": True, "cell": "lstm"}, {"attend": "before"}], ids=str)
 def test_scores_and_attention_are_those_of_stepping_through_the_answer(search, options):
@@ -329,6 +331,7 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 @on_tensorflow
 def test_exports_with_stock_ops_for_any_batch_and_length(tmp_path):
     import tensorflow as tf

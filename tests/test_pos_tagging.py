@@ -186,6 +186,7 @@ def test_sample_needs_context_and_spelling():
     assert np.mean(right) > 0.95  # the rest: known words that only begin a sentence in test
 
 
+@pytest.mark.slow
 def test_any_treebank_is_enough(tmp_path):
     """Other tags, one file, sentences of 1 and 400 words, a word of 200 letters, a tag that only test has: it runs."""
     rows = [["x" * 200], ["ja"] * 400, *([f"w{i}", "nein"] for i in range(20))]

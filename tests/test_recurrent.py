@@ -103,6 +103,7 @@ def test_merge_modes(merge_mode):
     assert_same(*([np.asarray(a) for a in keras.tree.flatten(layer(x, mask=mask))] for layer in (ours, theirs)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "how"), [("LSTM", "model"), ("GRU", "layer")])  # compiling costs seconds
 def test_xla_changes_nothing(name, how):
     """`set_jit` compiles the layer's loop; a model with jit_compile=True compiles it whole."""
@@ -155,6 +156,7 @@ def test_keras_file_round_trip(tmp_path):
     np.testing.assert_allclose(model(IDS).numpy(), loaded(IDS).numpy(), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_fits_batches_of_several_lengths(jit_compile):
     batches = [(IDS, np.ones((3, 1), "float32")), (IDS[:2, :3], np.ones((2, 1), "float32"))]

@@ -30,12 +30,18 @@ class _OnFirstUse(types.ModuleType):
         # Tools that walk sys.modules ask every module for __file__ and the like: that is no use of it.
         if attribute.startswith("__") and attribute not in ("__path__", "__version__"):
             raise AttributeError(attribute)
+        return getattr(self._real(), attribute)
+
+    def __setattr__(self, attribute: str, value: object) -> None:
+        setattr(self._real(), attribute, value)
+
+    def __delattr__(self, attribute: str) -> None:
+        delattr(self._real(), attribute)
+
+    def _real(self) -> types.ModuleType:
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
-        value = getattr(importlib.import_module(self.__name__), attribute)
-        if not attribute.startswith("__"):
-            setattr(self, attribute, value)  # the next access costs no call
-        return value
+        return importlib.import_module(self.__name__)
 
 
 def _import_on_first_use(*names: str) -> None:

@@ -30,7 +30,9 @@ def main(model_dir: str, inputs: str, signature: str = "serving_default") -> Non
     with open(inputs, encoding="utf-8") as file:
         raw = {name: from_json(value) for name, value in json.load(file).items()}
     model = tf.saved_model.load(model_dir)  # held, or its tables would be freed
-    answer = model.signatures[signature](**{name: tf.constant(value) for name, value in raw.items()})
+    function = model.signatures[signature]
+    types = function.structured_input_signature[1]
+    answer = function(**{name: tf.constant(value, types[name].dtype) for name, value in raw.items()})
     json.dump({name: to_json(value.numpy().tolist()) for name, value in answer.items()}, sys.stdout)
 
 
