@@ -1,10 +1,12 @@
 """Every fault of a command is one line and status 2, and leaves nothing behind."""
 
+import dataclasses
 import io
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.conftest import get_task
@@ -145,6 +147,33 @@ def test_a_run_of_another_task_or_a_broken_one_is_refused(trained, tmp_path, fai
         assert "copy is not a whole run" in fails("predict", "copy", "fine")
     else:
         assert f"is a run of {trained.task.name}" in fails("predict", str(trained.run.directory), "fine")
+
+
+@pytest.mark.slow
+def test_five_stars_as_words_from_a_table_of_ones_own(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stars = {"one": "awful", "two": "weak", "three": "plain", "four": "good", "five": "superb"}
+    rows = [f"the film was {word},{label}" for label, word in stars.items() for _ in range(40)]
+    (tmp_path / "train.csv").write_text("body,stars\n" + "\n".join(rows))
+    sizes = ["--units", "16", "--embedding", "16", "--epochs", "12", "--learning-rate", "0.02", "--dropout", "0"]
+    assert cli.main(SENTIMENT, ["--data", ".", "--text-column", "body", "--label-column", "stars", *sizes]) == 0
+    capsys.readouterr()
+    assert cli.main(SENTIMENT, ["predict", "runs/sentiment/1", "--json", "the film was superb"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["label"] == "five"
+    assert sorted(answer["labels"]) == sorted(stars)
+
+
+def test_init_starts_from_the_weights_of_a_run(trained, tmp_path):
+    if trained.task.name != "sentiment":
+        pytest.skip("one task stands for all")
+    cfg = dataclasses.replace(trained.run.cfg, init=str(trained.run.directory), learning_rate=0.0, epochs=1)
+    again = SENTIMENT.train(cfg, run_dir=tmp_path / "again")
+    for old, new in zip(trained.run.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    with pytest.raises(InputError, match="other sizes"):
+        SENTIMENT.train(dataclasses.replace(cfg, units=9), run_dir=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("arguments", [["zoo"], ["zoo.tasks.sentiment", "--help"], ["zoo.tasks.sentiment", "--epohcs"]])

@@ -201,3 +201,13 @@ def test_same_seed_same_metrics(trained, tmp_path):
     assert again.metrics["metrics"] == trained.run.metrics["metrics"]
     first, second = (run.directory / "history.csv" for run in (trained.run, again))
     assert first.read_text() == second.read_text()
+
+
+@pytest.mark.slow
+def test_trained_in_half_precision_serves_in_full(trained, tmp_path):
+    cfg = dataclasses.replace(trained.run.cfg, precision="mixed_bfloat16", epochs=1)
+    try:
+        run = trained.task.train(cfg, run_dir=tmp_path / "run")
+        assert (run.export(tmp_path / "saved_models") / "saved_model.pb").is_file()  # compared with float32 answers
+    finally:
+        keras.config.set_dtype_policy("float32")

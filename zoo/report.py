@@ -21,10 +21,9 @@ def groups(records: list[dict]) -> dict[str, list[dict]]:
 
 
 def spread(values: list[float]) -> str:
-    """`0.889 ± 0.002`: mean and standard deviation; the value alone where there is one."""
-    if len(values) == 1:
-        return f"{values[0]:.4g}"
-    return f"{statistics.mean(values):.4g} ± {statistics.stdev(values):.2g}"
+    """`0.889 ± 0.002`: mean and standard deviation; the value alone where all are the same."""
+    mean = f"{statistics.mean(values):.3f}"
+    return mean if len(set(values)) == 1 else f"{mean} ± {statistics.stdev(values):.3f}"
 
 
 def table(tasks: Path) -> str:

@@ -66,7 +66,7 @@ class Config:
     average_weights: float = option(0.0, "momentum of a moving average of the weights; 0 is off", low=0, high=0.99999)
     init: str | None = option(None, "a run directory to start from: its vocabularies and weights")
     jit: bool = option(False, "compile the recurrent loops with XLA: seconds a shape, for long runs with simple or gru")
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option("float32", "of the computation")
+    precision: Literal["float32", "mixed_bfloat16"] = option("float32", "of training; what is exported is float32")
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
@@ -131,7 +131,7 @@ class Task:
         baseline: (cfg, train with validation, test) → name and the classical model's answers to test.
         quality: (example, answer) → 0.0 (wrong) to 1.0 (right), to pick samples by.
         show: (example, answer) → one line for people; the truth in it where the example has it.
-        draw: (cfg, codec, answers, examples, folder) → the task's own plots.
+        draw: (cfg, codec, answers, examples, run directory) → writes the task's own plots and tables there.
         monitor: what decides which epoch is kept; "min" or "max" says which is better.
         stratify: the key of an example whose values the validation split has in proportion, and no split alone.
     """
@@ -289,7 +289,7 @@ class Task:
         plots.gradient_norm(history, pictures / "gradient_norm.png", clip_norm=cfg.clip_norm)
         plots.length_histogram(caches["train"].lengths, buckets.edges, pictures / "lengths.png", efficiency=efficiency)
         if self.draw:
-            self.draw(cfg, codec, answers, data["test"], pictures)
+            self.draw(cfg, codec, answers, data["test"], directory)
         return run
 
     def samples(self, examples: Iterable[dict], answers: Sequence[dict], *, count: int = 10) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations  # keras and tensorflow in them are not loade
 
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Literal
 
 import keras
@@ -171,11 +172,11 @@ def show(example: dict, answer: dict) -> str:
     return " ".join(f"{token}/{tag}" + (f" (truth: {true})" if true != tag else "") for token, tag, true in told)
 
 
-def draw(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples, folder) -> None:
+def draw(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples, directory: Path) -> None:
     truth = list(chain.from_iterable(example["tags"] for example in examples))
     predicted = list(chain.from_iterable(answer["tags"] for answer in answers))
-    plots.confusion_matrix(truth, predicted, sorted({*truth, *predicted}), folder / "confusion.png")
-    (folder.parent / "per_tag.txt").write_text(metrics.per_tag(truth, predicted), encoding="utf-8")
+    plots.confusion_matrix(truth, predicted, sorted({*truth, *predicted}), directory / "plots" / "confusion.png")
+    (directory / "per_tag.txt").write_text(metrics.per_tag(truth, predicted), encoding="utf-8")
 
 
 TASK = Task(

@@ -11,6 +11,7 @@ Data: IMDB reviews, Maas et al. 2011, https://aclanthology.org/P11-1015
 from __future__ import annotations  # keras and tensorflow in them are not loaded for --help
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import keras
@@ -136,9 +137,9 @@ def show(example: dict, answer: dict) -> str:
     return f"{answer['label']} {answer['probability']:.3f}{mark}: {words[:160]}{' …' if len(words) > 160 else ''}"
 
 
-def draw(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples, folder) -> None:
+def draw(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples, directory: Path) -> None:
     truth, predicted = [example["label"] for example in examples], [answer["label"] for answer in answers]
-    plots.confusion_matrix(truth, predicted, codec.labels.tokens, folder / "confusion.png")
+    plots.confusion_matrix(truth, predicted, codec.labels.tokens, directory / "plots" / "confusion.png")
 
 
 TASK = Task(
