@@ -11,7 +11,16 @@ from zoo.__main__ import summaries
 from zoo.task import Run, Task
 
 TASKS = list(summaries())
-SMALL = {"units": 8, "embedding": 8, "limit": 48, "epochs": 2, "batch_tokens": 256, "shapes": 3, "dropout": 0.1}
+SMALL = {
+    "units": 8,
+    "embedding": 8,
+    "character_features": 12,
+    "limit": 48,
+    "epochs": 2,
+    "batch_tokens": 256,
+    "shapes": 3,
+    "dropout": 0.1,
+}
 
 
 def small_flags(task: Task) -> list[str]:

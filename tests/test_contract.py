@@ -84,10 +84,14 @@ def test_four_examples_can_be_memorised(trained, few):
     model = trained.task.model(cfg, trained.run.codec)
     model.optimizer.learning_rate = 0.02
     first = model.test_on_batch(x, y, sample_weight=weight, return_dict=True)["loss"]
-    for _ in range(150):
-        model.train_on_batch(x, y, sample_weight=weight)
-    model.reset_metrics()
-    assert model.test_on_batch(x, y, sample_weight=weight, return_dict=True)["loss"] < 0.1 * first
+    for _ in range(10):  # as soon as it is, for the time that steps take
+        for _ in range(20):
+            model.train_on_batch(x, y, sample_weight=weight)
+        model.reset_metrics()
+        loss = model.test_on_batch(x, y, sample_weight=weight, return_dict=True)["loss"]
+        if loss < 0.1 * first:
+            return
+    pytest.fail(f"the loss fell from {first:.3f} to {loss:.3f} only")
 
 
 def test_keras_file_gives_the_same_outputs(trained, few):

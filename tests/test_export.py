@@ -31,7 +31,7 @@ def published(tmp_path, monkeypatch):
             return ""
         return json.dumps(says)
 
-    monkeypatch.setattr(export, "_child", child)
+    monkeypatch.setattr(sys.modules[export.publish.__module__], "_child", child)  # not on its stand-in
 
     def publish():
         return export.publish(

@@ -71,7 +71,11 @@ def _parser(task: Task, verb: str) -> _Parser:
         parser.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{task.name}/N)")
         parser.add_argument("--export-dir", metavar="DIR", default="saved_models", help="default: saved_models")
         parser.add_argument("--seeds", metavar="0,1,2", help="one run for each of these seeds, and their mean")
-        parser.add_argument("--record", action="store_true", help=f"add the numbers to tasks/{task.name}/results.json")
+        parser.add_argument(
+            "--record",
+            action="store_true",
+            help=f"keep the numbers in tasks/{task.name}/results.json, or of the sample the answers in samples.md",
+        )
         _add_options(parser, task.config)
     else:
         about = {
@@ -212,9 +216,16 @@ def _load(task: Task, run_dir: str) -> Run:
 
 
 def record(run: Run, tasks: Path) -> None:
-    """Puts the run's numbers into `tasks`/TASK/results.json, in place of an earlier run of that recipe and seed."""
+    """Puts the run's numbers into `tasks`/TASK/results.json, in place of an earlier run of that recipe and seed.
+
+    Of a run on the bundled sample it keeps the samples of answers instead: its numbers mean nothing, and the examples
+    of real data sets are not the zoo's to give away.
+    """
     folder = tasks / run.task.name
     folder.mkdir(parents=True, exist_ok=True)
+    if run.cfg.data == "sample":
+        (folder / "samples.md").write_bytes((run.directory / "samples.md").read_bytes())
+        return
     path = folder / "results.json"
     records = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     key = ("recipe", "seed")
@@ -223,6 +234,3 @@ def record(run: Run, tasks: Path) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
-    if run.cfg.seed == min(entry["seed"] for entry in records if entry["recipe"] == run.metrics["recipe"]):
-        shown = (run.directory / "samples.md").read_text(encoding="utf-8")
-        (folder / "samples.md").write_text(shown, encoding="utf-8")

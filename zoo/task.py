@@ -202,7 +202,7 @@ class Task:
         Raises:
             InputError: unusable data, or `run_dir` exists. Nothing has been written then.
         """
-        began = time.perf_counter()
+        began, commit = time.perf_counter(), _commit()  # now: the files may be edited while it trains
         cfg = cfg if cfg is not None else self.config()
         directory = Path(run_dir) if run_dir else _next_directory(Path("runs") / self.name)
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
@@ -275,7 +275,7 @@ class Task:
             "seed": cfg.seed,
             "epochs": {"run": progress.epochs, "kept": best + 1},
             **dataclasses.asdict(device),
-            "commit": _commit(),
+            "commit": commit,
             "versions": {"python": platform.python_version(), "zoo": __version__}
             | {name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
             "config": dataclasses.asdict(cfg),

@@ -4,6 +4,7 @@ raw examples, a batch at a time → encode → one file of values per array, and
 """
 
 import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Sized
@@ -111,6 +112,7 @@ def encode(examples: Iterable[dict], encode_batch: Callable, *, progress: str | 
     bar = None
     if progress:
         print(progress, flush=True)
+    if progress and sys.stdout.isatty():  # in a log file every step of the bar would be a line
         bar = keras.utils.Progbar(len(examples) if isinstance(examples, Sized) else None, unit_name="example")
     count, iterator = 0, iter(examples)
     while rows := list(islice(iterator, batch)):
