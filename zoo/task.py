@@ -386,11 +386,11 @@ class Run:
 
     def export(self, to: str | os.PathLike[str] = "saved_models") -> Path:
         """The next version under `to`/TASK, proven to answer as `predict` does. Returns its folder."""
+        # What is exported computes in float32, and so must what it is compared with.
+        run = self if self.cfg.precision == "float32" else Run.load(self.directory, precision="float32")
         examples = self.task.examples(self.cfg, "test") or self.task.examples(self.cfg, "train")
         rows = [example for example, _ in zip(examples, range(8), strict=False)]
-        inputs, expected = self._ask("serving_default", rows)
-        if self.cfg.precision != "float32":  # what is exported computes in float32, so must what it is compared with
-            return Run.load(self.directory, precision="float32").export(to)
+        inputs, expected = run._ask("serving_default", rows)
         return export.publish(
             self.directory,
             Path(to),
