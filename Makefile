@@ -8,7 +8,7 @@ sentiment: .venv/ready   ## train, evaluate, export and answer on the bundled sa
 	$(RUN) -m zoo.tasks.sentiment
 
 test: .venv/ready        ## the tests, under four minutes
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadgroup
 
 check: .venv/ready       ## style, types, and whether the results table is up to date
 	$(RUN) -m ruff check .

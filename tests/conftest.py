@@ -35,6 +35,13 @@ def get_task(name: str) -> Task:
     return importlib.import_module(f"zoo.tasks.{name}").TASK
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """For two processes: what shares a trained task or a file runs in one of them."""
+    for item in items:
+        task = item.callspec.params.get("trained") if hasattr(item, "callspec") else None
+        item.add_marker(pytest.mark.xdist_group(task or item.module.__name__))
+
+
 @dataclass
 class Trained:
     task: Task
