@@ -175,8 +175,7 @@ def _print_result(task: Task, run: Run) -> None:
 
 
 def _print_answers(task: Task, run: Run) -> None:
-    examples = task.examples(run.cfg, "test") or task.examples(run.cfg, "train")
-    rows = [example for example, _ in zip(examples, range(5), strict=False)]
+    rows = run.first_examples(5)
     say("\nanswers")
     for example, answer in zip(rows, run.predict(rows), strict=True):
         say(f"  {task.show(example, answer)}")
@@ -195,9 +194,7 @@ def _evaluate(task: Task, options: argparse.Namespace, arguments: list[str]) -> 
 def _predict(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
     run = _load(task, options.run_dir)
     if not options.inputs and sys.stdin.isatty():
-        say(
-            "one input a line, end with Ctrl-D",
-        )
+        say("one input a line, end with Ctrl-D")
     inputs = options.inputs or [line.rstrip("\n") for line in sys.stdin]
     questions = [run.service.question(text)[1] for text in inputs]
     for question, answer in zip(questions, run.predict(questions), strict=True):

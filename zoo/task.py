@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -384,13 +385,16 @@ class Run:
             raise InputError(f"--data {cfg.data} has no {split} split")
         return self.task.score(cfg, self.codec, self.predict(examples), examples)
 
+    def first_examples(self, count: int) -> list[dict]:
+        """The first raw examples of the test files, or of the training files where there are none for test."""
+        examples = self.task.examples(self.cfg, "test") or self.task.examples(self.cfg, "train")
+        return list(islice(examples, count))
+
     def export(self, to: str | os.PathLike[str] = "saved_models") -> Path:
         """The next version under `to`/TASK, proven to answer as `predict` does. Returns its folder."""
         # What is exported computes in float32, and so must what it is compared with.
         run = self if self.cfg.precision == "float32" else Run.load(self.directory, precision="float32")
-        examples = self.task.examples(self.cfg, "test") or self.task.examples(self.cfg, "train")
-        rows = [example for example, _ in zip(examples, range(8), strict=False)]
-        inputs, expected = run._ask("serving_default", rows)
+        inputs, expected = run._ask("serving_default", self.first_examples(8))
         return export.publish(
             self.directory,
             Path(to),
