@@ -121,3 +121,14 @@ def test_batches_for_fit_are_the_planned_ones_and_change_every_epoch():
     for planned in expected:
         got = [y.numpy()[weight.numpy() > 0].tolist() for _, y, weight in dataset]
         assert got == [batch.rows[batch.rows >= 0].tolist() for batch in planned]
+
+
+def test_curriculum_goes_from_short_to_long_and_then_ends():
+    lengths = column(np.random.default_rng(0).integers(1, 40, 200))
+    buckets = batching.choose_buckets(lengths, batch_tokens=80, shapes=4)
+    plans = [batching.plan(lengths, buckets, seed=1, epoch=epoch, curriculum=1) for epoch in (0, 1)]
+    edges = [[batch.edges for batch in planned] for planned in plans]
+    assert edges[0] == sorted(edges[0])
+    assert edges[1] != sorted(edges[1])
+    plain = batching.plan(lengths, buckets, seed=1)
+    assert {tuple(batch.rows) for batch in plain} == {tuple(batch.rows) for batch in plans[0]}, "the same batches"

@@ -1,11 +1,13 @@
 """Tokens, vocabularies and codecs: the same in tf.data as outside, and an answer for any bytes."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.data import text
+from zoo.errors import InputError
 
 
 def tokens(string: str | bytes) -> list[str]:
@@ -73,3 +75,72 @@ def test_codec_is_the_same_after_saving(tmp_path):
     assert loaded.words.tokens == words.tokens
     assert loaded.labels.tokens == ("no", "yes")
     assert (tmp_path / "labels.txt").read_text() == "no\nyes\n"
+
+
+SENTENCES = [
+    "Zwei Männer kochen.", "Two men don't cook; they eat!", "Ein Hund bellt.", "The dog barks.",
+    "A dog and a man.", "Ein Mann und ein Hund.",
+]  # fmt: skip
+WRITERS = [
+    pytest.param(lambda: text.Words.learn_from(SENTENCES, size=500), id="words"),
+    pytest.param(lambda: text.Subwords.learn_from(SENTENCES, size=80), id="subwords"),
+]
+
+
+@pytest.mark.parametrize("learn", WRITERS)
+def test_what_is_written_can_be_read(learn, tmp_path):
+    codec = text.Codec(target=learn())
+    ids = codec.target.encode(tf.constant(SENTENCES))
+    assert min(ids.flat_values.numpy()) >= len(text.SPECIAL), "no unknown pieces in training"
+    target_in, target_out = text.framed(ids, start=codec.target.start, end=codec.target.end)
+    for written in (ids, target_in, target_out):  # padding, start and end are not text
+        assert [line.decode() for line in codec.target.decode(written.to_tensor()).numpy()] == SENTENCES
+    np.testing.assert_array_equal(target_in[:, 1:].flat_values, ids.flat_values)
+    np.testing.assert_array_equal(target_out[:, :-1].flat_values, ids.flat_values)
+
+    codec.save(tmp_path)
+    again = text.Codec.load(tmp_path)
+    assert again.target.tokens == codec.target.tokens
+    np.testing.assert_array_equal(again.target.encode(tf.constant(SENTENCES)).flat_values, ids.flat_values)
+
+
+@pytest.mark.parametrize("learn", WRITERS)
+def test_any_bytes_are_read(learn):
+    writer = learn()
+    odd = ["", " \t ", "犬が吠える", "\x00\x01", b"\xff\xfe dog", "▁", "dog " * 300, "\u200b<pad> </s>"]
+    ids = writer.encode(tf.constant(odd))
+    assert ids.row_lengths().numpy()[:2].tolist() == [0, 0]
+    assert int(ids.row_lengths()[6]) >= 300
+    assert not {0, writer.start, writer.end} & set(ids.flat_values.numpy())
+    writer.decode(ids.to_tensor())
+
+
+def test_words_are_written_with_their_spacing():
+    words = text.Words.learn_from(SENTENCES, size=500)
+    assert words.split(tf.constant(["Don't  stop."])).to_list() == [
+        ["▁Don".encode(), b"'", b"t", "▁stop".encode(), b"."]
+    ]
+    assert words.decode(words.encode(tf.constant(["The unicorn barks."]))).numpy() == [b"The <unk> barks."]
+
+
+def test_subword_file_is_one_of_sentencepiece(tmp_path):
+    import sentencepiece
+
+    subwords = text.Subwords.learn_from(SENTENCES, size=80)
+    text.Codec(source=subwords).save(tmp_path)
+    other = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "source.model"))
+    assert other.encode(SENTENCES) == subwords.encode(tf.constant(SENTENCES)).to_list()
+    lines = (tmp_path / "source.vocab").read_text(encoding="utf-8").splitlines()
+    assert [line.split("\t")[0] for line in lines] == list(subwords.tokens)
+
+
+def test_too_few_subwords_are_refused():
+    with pytest.raises(InputError, match=r"no 10 subwords can be learned: .*10"):
+        text.Subwords.learn_from(SENTENCES, size=10)
+
+
+def test_counts_are_of_every_id(tmp_path):
+    counts = text.Counts.of([tf.ragged.constant([[1, 3], [3]]), tf.ragged.constant([[0]])], size=5)
+    assert counts.counts.tolist() == [1, 1, 0, 2, 0]
+    text.Codec(frequency=counts).save(tmp_path)
+    assert text.Codec.load(tmp_path).frequency.counts.tolist() == [1, 1, 0, 2, 0]

@@ -33,7 +33,7 @@ def fit(tmp_path, **options):
     model.compile(optimizers.adamw(cfg), "mse")
     x = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
     y = x.sum(1, keepdims=True)
-    watch = callbacks.for_run(cfg, tmp_path, monitor="val_loss", mode="min")
+    watch = callbacks.for_run(cfg, tmp_path)
     history = model.fit(x, y, validation_data=(x, y), epochs=6, callbacks=watch, verbose=0).history
     return model, history, model.evaluate(x, y, verbose=0)
 
@@ -56,3 +56,21 @@ def test_averaged_weights_are_the_moving_average():
         seen.append(float(weight[0]))
     average = float(optimizer._model_variables_moving_average[0][0])
     assert average == pytest.approx(0.5 * seen[0] + 0.5 * seen[1], abs=1e-5)
+
+
+def test_what_is_scored_freely_can_be_watched():
+    logs = {"loss": 1.0}
+    callbacks.FreeRunning(lambda: {"bleu": 12.5, "bleu_signature": "…"}).on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0, "val_bleu": 12.5}
+    assert [callbacks.better(name) for name in ("val_bleu", "val_loss", "val_perplexity")] == ["max", "min", "min"]
+
+
+def test_a_ramp_goes_from_nothing_to_its_height():
+    weight = keras.Variable(9.0)
+    ramp = callbacks.Ramp(weight, highest=0.3)
+    ramp.set_params({"epochs": 4})
+    seen = []
+    for epoch in range(4):
+        ramp.on_epoch_begin(epoch)
+        seen.append(float(weight))
+    assert seen == pytest.approx([0.0, 0.1, 0.2, 0.3])

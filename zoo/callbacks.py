@@ -1,6 +1,7 @@
 """What watches a training run: clock, gradient norm, early stopping, logs."""
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -40,13 +41,54 @@ class Progress(keras.callbacks.Callback):
             logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
 
-def for_run(cfg, directory: Path, *, monitor: str, mode: str) -> list[keras.callbacks.Callback]:
-    """The callbacks of a run, in the order that they rely on: who adds to the logs comes before who writes them."""
+class FreeRunning(keras.callbacks.Callback):
+    """Adds to each epoch's logs, as val_NAME, what the model scores when nobody holds its hand, such as BLEU.
+
+    Args:
+        score: () → metrics of the model's own answers to the validation split.
+    """
+
+    def __init__(self, score: Callable[[], dict]):
+        super().__init__()
+        self.score = score
+
+    def on_epoch_end(self, epoch, logs=None):
+        numbers = {f"val_{name}": value for name, value in self.score().items() if isinstance(value, float)}
+        print("free running: " + " ".join(f"{name} {value:.2f}" for name, value in numbers.items()), flush=True)
+        if logs is not None:
+            logs.update(numbers)
+
+
+class Ramp(keras.callbacks.Callback):
+    """Moves a scalar weight in a line from 0 in the first epoch to `highest` in the last."""
+
+    def __init__(self, weight, *, highest: float):
+        super().__init__()
+        self.weight, self.highest = weight, highest
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.weight.assign(self.highest * epoch / max(self.params["epochs"] - 1, 1))
+
+
+def for_run(cfg, directory: Path, *, own: Sequence[keras.callbacks.Callback] = ()) -> list[keras.callbacks.Callback]:
+    """The callbacks of a run, in the order that they rely on: who adds to the logs comes before who reads them.
+
+    Args:
+        own: the task's. They find the averaged weights in the model where there are some.
+    """
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if cfg.average_weights else []
     return [
         *averaging,
         Progress(),
-        keras.callbacks.EarlyStopping(monitor, mode=mode, patience=cfg.patience, restore_best_weights=True),
+        *own,
+        keras.callbacks.EarlyStopping(
+            cfg.monitor, mode=better(cfg.monitor), patience=cfg.patience, restore_best_weights=True
+        ),
         keras.callbacks.CSVLogger(directory / "history.csv"),
         keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False),
     ]
+
+
+def better(monitor: str) -> str:
+    """ "min" or "max": where the better values of a metric lie."""
+    return "min" if monitor.endswith(("loss", "perplexity")) else "max"

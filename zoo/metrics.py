@@ -3,9 +3,52 @@
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
 
+import keras
 import numpy as np
+from keras import ops
 
 from zoo.errors import InputError
+from zoo.losses import token_crossentropy
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Perplexity(keras.metrics.Metric):
+    """exp of the mean −log probability of all tokens seen, by weight: right however tokens fall into batches.
+
+    The mean of the batches' perplexities, or exp of an epoch's mean loss, is neither.
+    """
+
+    def __init__(self, name: str = "perplexity", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.total = self.add_weight(name="total", initializer="zeros")
+        self.count = self.add_weight(name="count", initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """int[B, S] tokens, float[B, S, V] logits, float[B, S] weights, 0 on padding."""
+        # Tokens as floats, as Keras gives them to a loss: one graph then computes this once for both.
+        loss = token_crossentropy(ops.cast(y_true, "float32"), y_pred)
+        weight = ops.ones_like(loss) if sample_weight is None else ops.cast(sample_weight, loss.dtype)
+        self.total.assign_add(ops.sum(loss * weight))
+        self.count.assign_add(ops.sum(weight))
+
+    def result(self):
+        return ops.exp(self.total / ops.maximum(self.count, 1.0))
+
+
+def translation(truth: Sequence[str], answers: Sequence[str]) -> dict[str, float | str]:
+    """bleu and chrf by sacreBLEU on raw text, both 0 to 100, with the signatures that say how they were computed.
+
+    Post 2018, https://aclanthology.org/W18-6319; chrF: Popović 2015, https://aclanthology.org/W15-3049.
+    """
+    from sacrebleu.metrics import BLEU, CHRF
+
+    bleu, chrf = BLEU(), CHRF()
+    return {
+        "bleu": bleu.corpus_score(answers, [truth]).score,
+        "chrf": chrf.corpus_score(answers, [truth]).score,
+        "bleu_signature": str(bleu.get_signature()),
+        "chrf_signature": str(chrf.get_signature()),
+    }
 
 
 def classification(truth: Sequence[str], answers: Sequence[dict], labels: Sequence[str]) -> dict[str, float]:

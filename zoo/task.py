@@ -57,9 +57,11 @@ class Config:
     validation_share: float = option(0.1, "cut from train where there is no validation split", low=0.001, high=0.5)
     seed: int = option(0, "of weights, shuffling, dropout and the validation cut", low=0)
     epochs: int = option(5, "passes over the training data at most", low=1)
+    monitor: str = option("val_loss", "what decides which epoch is kept")
     patience: int = option(3, "stop after so many epochs without a better validation result", low=1)
     batch_tokens: int = option(1024, "positions in a batch, padding included", low=1)
     shapes: int = option(6, "different padded lengths; fewer compile faster, more waste less", low=1)
+    curriculum: int = option(0, "so many epochs first in which short examples come before long ones", low=0)
     learning_rate: float = option(4e-3, "the highest, after warm-up", low=0)
     warmup: float = option(0.1, "share of all steps in which the learning rate rises", low=0, high=1)
     weight_decay: float = option(0.0, "decoupled, on matrices only", low=0)
@@ -133,7 +135,8 @@ class Task:
         quality: (example, answer) → 0.0 (wrong) to 1.0 (right), to pick samples by.
         show: (example, answer) → one line for people; the truth in it where the example has it.
         draw: (cfg, codec, answers, examples, run directory) → writes the task's own plots and tables there.
-        monitor: what decides which epoch is kept; "min" or "max" says which is better.
+        watch: (run, validation examples) → callbacks of the task's own.
+        forced: names of the model's own metrics that are reported beside those of `score`.
         stratify: the key of an example whose values the validation split has in proportion, and no split alone.
     """
 
@@ -149,8 +152,8 @@ class Task:
     quality: Callable
     show: Callable
     draw: Callable | None = None
-    monitor: str = "val_loss"
-    mode: Literal["min", "max"] = "min"
+    watch: Callable | None = None
+    forced: tuple[str, ...] = ()
     stratify: str | None = None
 
     def splits(self, cfg: Config) -> dict[str, sources.Examples]:
@@ -224,7 +227,7 @@ class Task:
             shapes=cfg.shapes,
             longest=caches["validation"].lengths.max(axis=0),
         )
-        batches = batching.Batches(caches["train"], buckets, seed=cfg.seed)
+        batches = batching.Batches(caches["train"], buckets, seed=cfg.seed, curriculum=cfg.curriculum)
         efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
         say(f"batches: {len(batches)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
         model = self.model(cfg, codec)
@@ -232,7 +235,9 @@ class Task:
             _copy_weights(first, model)
         model.optimizer.learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
         _make(directory)
-        watch = callbacks.for_run(cfg, directory, monitor=self.monitor, mode=self.mode)
+        run = Run(self, cfg, codec, model, directory)
+        own = self.watch(run, data["validation"]) if self.watch else []
+        watch = callbacks.for_run(cfg, directory, own=own)
         progress = next(callback for callback in watch if isinstance(callback, callbacks.Progress))
         trained = time.perf_counter()
         history = model.fit(
@@ -248,12 +253,11 @@ class Task:
         (directory / "config.toml").write_text(f"# task: {self.name}\n{cfg.to_toml()}", encoding="utf-8")
         codec.save(directory / "codec")
         _without_optimizer(model).save(directory / "model.keras")
-        run = Run(self, cfg, codec, model, directory)
-        best = int((np.argmax if self.mode == "max" else np.argmin)(history[self.monitor]))
+        best = int((np.argmax if callbacks.better(cfg.monitor) == "max" else np.argmin)(history[cfg.monitor]))
         say("evaluating on the test split")
         evaluated = time.perf_counter()
         answers = run.predict(data["test"])
-        metrics = self.score(cfg, codec, answers, data["test"])
+        metrics = self.score(cfg, codec, answers, data["test"]) | run.forced(data["test"])
         seconds["evaluate"] = time.perf_counter() - evaluated
         say("fitting the classical baseline")
         evaluated = time.perf_counter()
@@ -286,7 +290,7 @@ class Task:
         (directory / "metrics.json").write_text(json.dumps(run.metrics, indent=2) + "\n", encoding="utf-8")
         (directory / "samples.md").write_text(self.samples(data["test"], answers), encoding="utf-8")
         pictures = directory / "plots"
-        plots.learning_curve(history, pictures / "learning_curve.png", monitor=self.monitor, best=best)
+        plots.learning_curve(history, pictures / "learning_curve.png", monitor=cfg.monitor, best=best)
         plots.gradient_norm(history, pictures / "gradient_norm.png", clip_norm=cfg.clip_norm)
         plots.length_histogram(caches["train"].lengths, buckets.edges, pictures / "lengths.png", efficiency=efficiency)
         if self.draw:
@@ -383,7 +387,17 @@ class Run:
         examples = self.task.splits(cfg)[split] if not data or split != "test" else self.task.examples(cfg, split)
         if examples is None:
             raise InputError(f"--data {cfg.data} has no {split} split")
-        return self.task.score(cfg, self.codec, self.predict(examples), examples)
+        return self.task.score(cfg, self.codec, self.predict(examples), examples) | self.forced(examples)
+
+    def forced(self, examples: sources.Examples) -> dict[str, float]:
+        """What the task reports of the model's own metrics, with the true sequence as its input (teacher forcing)."""
+        if not self.task.forced:
+            return {}
+        encoded = cache.encode(examples, lambda batch: self.task.encode(self.cfg, self.codec, batch))
+        buckets = batching.choose_buckets(encoded.lengths, batch_tokens=self.cfg.batch_tokens, shapes=self.cfg.shapes)
+        batches = batching.Batches(encoded, buckets, seed=None)
+        values = self.model.evaluate(batches.for_fit(), verbose=0, return_dict=True)
+        return {name: values[name] for name in self.task.forced}
 
     def first_examples(self, count: int) -> list[dict]:
         """The first raw examples of the test files, or of the training files where there are none for test."""

@@ -111,7 +111,9 @@ class Batch:
     edges: tuple[int, ...]  # the padded length of each axis
 
 
-def plan(lengths: np.ndarray, buckets: Buckets, *, seed: int | None, epoch: int = 0) -> list[Batch]:
+def plan(
+    lengths: np.ndarray, buckets: Buckets, *, seed: int | None, epoch: int = 0, curriculum: int = 0
+) -> list[Batch]:
     """Every batch of one epoch. The same arguments give the same batches; every example is in exactly one.
 
     Where a bucket's examples do not fill its last batch, dummies do.
@@ -119,6 +121,8 @@ def plan(lengths: np.ndarray, buckets: Buckets, *, seed: int | None, epoch: int 
     Args:
         lengths: int[N, A].
         seed: mixes rows and batches anew in each epoch; None keeps the examples sorted by length (inference).
+        curriculum: in so many epochs first the batches go from the shortest to the longest, each bucket still mixed
+            (Kocmi and Bojar 2017, https://arxiv.org/abs/1707.09533).
     """
     random = np.random.default_rng((seed, epoch)) if seed is not None else None
     bucket = buckets.assign(lengths)
@@ -133,6 +137,8 @@ def plan(lengths: np.ndarray, buckets: Buckets, *, seed: int | None, epoch: int 
         batches += [Batch(part, tuple(map(int, edges))) for part in members.reshape(-1, rows)]
     if random is not None:
         batches = [batches[i] for i in random.permutation(len(batches))]
+        if epoch < curriculum:
+            batches.sort(key=lambda batch: sum(batch.edges))
     return batches
 
 
@@ -171,12 +177,12 @@ def pad(cache: Cache, batch: Batch) -> tuple[Any, np.ndarray, np.ndarray]:
 
 
 class Batches(keras.utils.PyDataset):
-    """The planned batches of a cache, mixed anew every epoch (`seed`) or sorted by length (`seed=None`)."""
+    """The planned batches of a cache, mixed anew every epoch (`seed`) or sorted by length (`seed=None`); see `plan`."""
 
-    def __init__(self, cache: Cache, buckets: Buckets, *, seed: int | None):
+    def __init__(self, cache: Cache, buckets: Buckets, *, seed: int | None, curriculum: int = 0):
         super().__init__()
-        self.cache, self.buckets, self.seed, self.epoch = cache, buckets, seed, 0
-        self.planned = plan(cache.lengths, buckets, seed=seed)
+        self.cache, self.buckets, self.seed, self.curriculum = cache, buckets, seed, curriculum
+        self.set_epoch(0)
 
     def __len__(self) -> int:
         return len(self.planned)  # the same in every epoch: mixing changes which rows, not how many
@@ -186,8 +192,7 @@ class Batches(keras.utils.PyDataset):
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
-        if self.seed is not None:
-            self.planned = plan(self.cache.lengths, self.buckets, seed=self.seed, epoch=epoch)
+        self.planned = plan(self.cache.lengths, self.buckets, seed=self.seed, epoch=epoch, curriculum=self.curriculum)
 
     def on_epoch_end(self) -> None:
         self.set_epoch(self.epoch + 1)

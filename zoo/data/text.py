@@ -1,13 +1,19 @@
 """Text to ids and back by TensorFlow string ops alone, so that data and served graph go through the same code."""
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-PADDING, UNKNOWN, END = "<pad>", "<unk>", "<end>"
+from zoo.errors import InputError
+
+PADDING, UNKNOWN, START, END = "<pad>", "<unk>", "<start>", "<end>"
+SPECIAL = (PADDING, UNKNOWN, START, END)  # of what is written token by token: their ids are 0, 1, 2, 3
 
 
 def tokenize(text: tf.Tensor) -> tf.RaggedTensor:
@@ -100,6 +106,153 @@ class Vocabulary(tf.Module):
         return cls(file.read_text(encoding="utf-8").split("\n")[:-1])
 
 
+class Words(Vocabulary):
+    """Writes and reads text word by word, case and spacing kept: "Hi, you" is "▁Hi" "," "▁you", ▁ being a space before.
+
+    A token is a run of letters and digits or a single mark. Ids 0 to 3 are `SPECIAL`.
+    """
+
+    suffix = ".words"
+    start, end = SPECIAL.index(START), SPECIAL.index(END)
+
+    @classmethod
+    def learn_from(cls, texts: Iterable[str], *, size: int, min_count: int = 1) -> "Words":
+        """The most frequent words of `texts`, at most `size` tokens in all."""
+        tokens = (cls.split(batch).flat_values.numpy() for batch in in_batches(texts))
+        return cls(cls.learn(tokens, size=size, min_count=min_count, first=SPECIAL).tokens)
+
+    @staticmethod
+    def split(texts: tf.Tensor) -> tf.RaggedTensor:
+        """string[B] → string[B, ragged], any bytes."""
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=True)
+        texts = tf.strings.regex_replace(" " + texts, r"[\s�▁]+", " ▁")
+        texts = tf.strings.regex_replace(texts, r"[^\p{L}\p{M}\p{N}\s▁]|[\p{L}\p{M}\p{N}]+", r"\0 ")
+        texts = tf.strings.regex_replace(texts, r"▁(\s|$)", r"\1")
+        return tf.strings.split(texts)
+
+    def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """string[B] → int32[B, ragged], without start and end."""
+        return self(self.split(texts))
+
+    def decode(self, ids: tf.Tensor) -> tf.Tensor:
+        """int32[B, T] → string[B]; padding, start and end are left out."""
+        tokens = tf.where((ids == self.unknown) | (ids >= len(SPECIAL)), self.lookup(ids), "")
+        texts = tf.strings.reduce_join(tokens, axis=-1)
+        return tf.strings.strip(tf.strings.regex_replace(texts, f"▁|({UNKNOWN})", r" \1"))
+
+
+class Subwords(tf.Module):
+    """Writes and reads text in pieces of words by SentencePiece (Kudo and Richardson 2018,
+    https://aclanthology.org/D18-2012). Ids 0 to 3 are `SPECIAL`; ▁ is a space before.
+
+    Args:
+        model: a serialised SentencePiece model; the file it is saved to is one that every SentencePiece tool reads.
+    """
+
+    suffix = ".model"
+    # What has to be loaded beside TensorFlow to run a graph with it; TF Serving has it built in.
+    op_libraries = ("tensorflow_text/python/ops/_sentencepiece_tokenizer.so",)
+    start, end, unknown = SPECIAL.index(START), SPECIAL.index(END), SPECIAL.index(UNKNOWN)
+
+    def __init__(self, model: bytes):
+        super().__init__()
+        import tensorflow_text
+
+        self._model = model
+        self._pieces = tensorflow_text.SentencepieceTokenizer(model, out_type=tf.int32)
+        self._keys = self._pieces.id_to_string(tf.range(self._pieces.vocab_size()))
+        self.tokens = tuple(key.decode() for key in self._keys.numpy())
+
+    @classmethod
+    def learn_from(cls, texts: Iterable[str], *, size: int) -> "Subwords":
+        """Byte-pair encoding (Sennrich et al. 2016, https://aclanthology.org/P16-1162) of `texts`.
+
+        Args:
+            size: pieces at most, `SPECIAL` included.
+        Raises:
+            InputError: `size` is too small for the characters of `texts`, or there is no text.
+        """
+        import sentencepiece
+
+        model = io.BytesIO()
+        special: dict[str, Any] = {}
+        for i, name in enumerate(("pad", "unk", "bos", "eos")):
+            special |= {f"{name}_id": i, f"{name}_piece": SPECIAL[i]}
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=model,
+                model_type="bpe",
+                vocab_size=size,
+                hard_vocab_limit=False,  # a small text has fewer pieces
+                character_coverage=1.0,
+                minloglevel=2,
+                **special,
+            )
+        except RuntimeError as error:
+            raise InputError(f"no {size} subwords can be learned: {str(error).split('] ')[-1]}") from error
+        return cls(model.getvalue())
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """string[B] → int32[B, ragged], without start and end."""
+        return self._pieces.tokenize(texts)
+
+    def decode(self, ids: tf.Tensor) -> tf.Tensor:
+        """int32[B, T] → string[B]; padding, start and end are left out."""
+        return self._pieces.detokenize(ids)
+
+    def lookup(self, ids: tf.Tensor) -> tf.Tensor:
+        """int[...] → string[...], the pieces."""
+        return tf.gather(self._keys, ids)
+
+    def save(self, file: Path) -> None:
+        """The model, and beside it a .vocab that people can read, as SentencePiece itself writes it."""
+        import sentencepiece
+
+        file.write_bytes(self._model)
+        model = sentencepiece.SentencePieceProcessor(model_proto=self._model)
+        pieces = (f"{model.id_to_piece(i)}\t{model.get_score(i):g}\n" for i in range(len(self)))
+        file.with_suffix(".vocab").write_text("".join(pieces), encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> "Subwords":
+        return cls(file.read_bytes())
+
+
+class Counts(tf.Module):
+    """How often each id occurs in the training targets: where an output bias starts. One number a line."""
+
+    suffix = ".counts"
+
+    def __init__(self, counts: Sequence[int] | np.ndarray):
+        super().__init__()
+        self.counts = np.asarray(counts, np.int64)
+
+    @classmethod
+    def of(cls, batches: Iterable[tf.RaggedTensor], size: int) -> "Counts":
+        """Of all ids in `batches`, which are less than `size`."""
+        counts = np.zeros(size, np.int64)
+        for ids in batches:
+            counts += np.bincount(ids.flat_values.numpy(), minlength=size)
+        return cls(counts)
+
+    def save(self, file: Path) -> None:
+        file.write_text("".join(f"{count}\n" for count in self.counts), encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> "Counts":
+        return cls([int(line) for line in file.read_text(encoding="utf-8").split()])
+
+
+def framed(ids: tf.RaggedTensor, *, start: int, end: int) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """int32[B, ragged] → what a decoder reads, `start` first, and what it writes, `end` last; both one longer."""
+    column = tf.ones([ids.nrows(), 1], ids.dtype)
+    return tf.concat([column * start, ids], axis=1), tf.concat([ids, column * end], axis=1)
+
+
 class Codec(tf.Module):
     """All that is learned from data and is not a weight: named parts, each saved as a readable file.
 
@@ -108,13 +261,13 @@ class Codec(tf.Module):
     codec.save(folder)         # words.txt, labels.txt
     """
 
-    def __init__(self, **parts: Vocabulary):
+    def __init__(self, **parts: Any):
         super().__init__()
         self._parts = parts
         for name, part in parts.items():
             setattr(self, name, part)
 
-    def __getattr__(self, name: str) -> Vocabulary:  # for type checkers: parts are set in __init__
+    def __getattr__(self, name: str) -> Any:  # for type checkers: parts are set in __init__
         raise AttributeError(name)
 
     def save(self, folder: Path) -> None:
@@ -124,8 +277,10 @@ class Codec(tf.Module):
 
     @classmethod
     def load(cls, folder: Path) -> "Codec":
-        kinds = {kind.suffix: kind for kind in (Vocabulary,)}
-        return cls(**{file.stem: kinds[file.suffix].load(file) for file in sorted(folder.iterdir())})
+        """What `save` wrote; a file of another kind is for people."""
+        kinds: dict[str, Any] = {kind.suffix: kind for kind in (Vocabulary, Words, Subwords, Counts)}
+        files = [file for file in sorted(folder.iterdir()) if file.suffix in kinds]
+        return cls(**{file.stem: kinds[file.suffix].load(file) for file in files})
 
 
 def in_batches(texts: Iterable[str], *, size: int = 1024) -> Iterable[tf.Tensor]:

@@ -28,6 +28,7 @@ from zoo.task import Task, option
 
 @dataclass(frozen=True)
 class Config(CommonConfig):
+    monitor: Literal["val_accuracy", "val_loss"] = option("val_accuracy", "what decides which epoch is kept")
     column: Literal["upos", "xpos"] = option("upos", "the tags: universal, or the treebank's own")
     vocabulary: int = option(50_000, "lower-cased words that have a vector of their own", low=2)
     min_count: int = option(2, "rarer words are unknown words", low=1)
@@ -192,8 +193,6 @@ TASK = Task(
     quality=quality,
     show=show,
     draw=draw,
-    monitor="val_accuracy",
-    mode="max",
 )
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from zoo.task import Task, option
 
 @dataclass(frozen=True)
 class Config(CommonConfig):
+    monitor: Literal["val_accuracy", "val_loss"] = option("val_accuracy", "what decides which epoch is kept")
     text_column: str = option("text", "the field or column with the text")
     label_column: str = option("label", "the field or column with the label: a name or a number")
     max_length: int = option(400, "tokens of a text that are read", low=2)
@@ -155,8 +156,6 @@ TASK = Task(
     quality=quality,
     show=show,
     draw=draw,
-    monitor="val_accuracy",
-    mode="max",
     stratify="label",
 )
 
