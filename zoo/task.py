@@ -131,7 +131,7 @@ class Task:
         serve: (cfg, codec, model) → Service; its main signature's input names are keys of an example. Lists whose
             length differs by row are answered padded, with the rows' `lengths` int[B].
         score: (cfg, codec, answers, examples) → metrics; the first is the one that is reported.
-        baseline: (cfg, train with validation, test) → name and the classical model's answers to test.
+        baseline: (cfg, codec, train with validation, test) → name and the classical model's answers to test.
         quality: (example, answer) → 0.0 (wrong) to 1.0 (right), to pick samples by.
         show: (example, answer) → one line for people; the truth in it where the example has it.
         draw: (cfg, codec, answers, examples, run directory) → writes the task's own plots and tables there.
@@ -261,7 +261,7 @@ class Task:
         seconds["evaluate"] = time.perf_counter() - evaluated
         say("fitting the classical baseline")
         evaluated = time.perf_counter()
-        name, guesses = self.baseline(cfg, data["train"] + data["validation"], data["test"])
+        name, guesses = self.baseline(cfg, codec, data["train"] + data["validation"], data["test"])
         baseline = {"name": name, **self.score(cfg, codec, guesses, data["test"])}
         baseline["seconds"] = time.perf_counter() - evaluated
         record = {

@@ -158,7 +158,7 @@ def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources
     return metrics.tagging(answers, examples, known=set(codec.forms.tokens))
 
 
-def baseline(cfg: Config, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
+def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
     return metrics.most_frequent_tag(train, test)
 
 

@@ -122,7 +122,7 @@ def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources
     return metrics.classification([example["label"] for example in examples], answers, codec.labels.tokens)
 
 
-def baseline(cfg: Config, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
+def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
     return metrics.tfidf_baseline(train, test, seed=cfg.seed)
 
 
