@@ -85,6 +85,12 @@ def test_same_outputs_states_and_gradients_as_keras(name, bi, seed):
         assert_same(answer(ours, x, m, state), answer(theirs, x, m, state))
 
 
+def test_a_wide_lstm_is_the_one_of_keras_too():
+    theirs, ours = twins("LSTM", False, units=128)  # from here on another loop runs
+    x, mask, state = batch_of(2, units=128)
+    assert_same(answer(ours, x, mask, state), answer(theirs, x, mask, state), atol=1e-4)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("options", [{"go_backwards": True}, {"return_sequences": False}])
 def test_options_mean_what_they_mean_in_keras(name, options):

@@ -13,17 +13,18 @@ import keras
 from keras import ops
 
 from zoo.layers.attention import make_attention
+from zoo.layers.recurrent import GRU, LSTM
 
-CELLS = ("gru", "lstm")
+CELLS = {"gru": GRU, "lstm": LSTM}
 BRIDGES = ("mean", "last", "zeros")
 
 
 @keras.saving.register_keras_serializable("zoo")
 class DecoderCell(keras.layers.Layer):
-    """One GRU or LSTM layer whose input product is taken apart from its recurrence.
+    """One `zoo.layers.GRU` or `LSTM`, whole sequences at once or step by step, with the same weights.
 
-    `project` works on all steps at once, outside of the loop; `advance` is what has to be done step by step.
-    Weights have the layout of `keras.layers.GRU` (`reset_after=True`) and `keras.layers.LSTM`.
+    A call runs all steps on the layer's fast path. Where something comes back from the step before, `project`
+    works on all steps ahead of the loop, and `advance` does what has to wait for the state.
     State: [h] for "gru", [h, c] for "lstm", each float[B, units].
     """
 
@@ -33,37 +34,27 @@ class DecoderCell(keras.layers.Layer):
             raise ValueError(f"unknown cell {cell!r}; there are {', '.join(CELLS)}.")
         self.units, self.cell = units, cell
         self.gates, self.parts = (3, 1) if cell == "gru" else (4, 2)
+        self.recurrence = CELLS[cell](units, return_sequences=True, dtype=self.dtype_policy, name="recurrence")
 
     def build(self, inputs_shape, feed_shape=None):
-        width = self.gates * self.units
-        self.kernel = self.add_weight(shape=(inputs_shape[-1], width), name="kernel")
-        if feed_shape is not None:  # what comes back from the step before: cannot be multiplied ahead of the loop
-            self.feed_kernel = self.add_weight(shape=(feed_shape[-1], width), name="feed_kernel")
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, width), initializer="orthogonal", name="recurrent_kernel"
-        )
-        bias_shape = (2, width) if self.cell == "gru" else (width,)
-        self.bias = self.add_weight(shape=bias_shape, initializer=self._initial_bias, name="bias")
-
-    def _initial_bias(self, shape, dtype=None):
-        if self.cell == "gru":
-            return ops.zeros(shape, dtype)
-        forget = (ops.arange(shape[0]) // self.units) == 1  # 1 at the start: remember (Jozefowicz et al. 2015)
-        return ops.cast(forget, dtype)
+        self.width = inputs_shape[-1]
+        feed = 0 if feed_shape is None else feed_shape[-1]  # what comes back joins the inputs
+        self.recurrence.build((None, None, self.width + feed))
 
     def project(self, inputs):
         """float[..., inputs] → float[..., gates * units], the part of the gates that needs no state."""
-        bias = self.bias[0] if self.cell == "gru" else self.bias
-        return ops.matmul(inputs, ops.cast(self.kernel, inputs.dtype)) + ops.cast(bias, inputs.dtype)
+        weights, dtype = self.recurrence.cell, inputs.dtype
+        bias = weights.bias[0] if self.cell == "gru" else weights.bias
+        return ops.matmul(inputs, ops.cast(weights.kernel[: self.width], dtype)) + ops.cast(bias, dtype)
 
     def advance(self, projected, state, feed=None):
         """One step: float[B, gates * units], state, float[B, feed] or None → new state; its first is the output."""
-        dtype, hidden = projected.dtype, state[0]
+        weights, dtype, hidden = self.recurrence.cell, projected.dtype, state[0]
         if feed is not None:
-            projected = projected + ops.matmul(feed, ops.cast(self.feed_kernel, dtype))
-        recurrent = ops.matmul(hidden, ops.cast(self.recurrent_kernel, dtype))
+            projected = projected + ops.matmul(feed, ops.cast(weights.kernel[self.width :], dtype))
+        recurrent = ops.matmul(hidden, ops.cast(weights.recurrent_kernel, dtype))
         if self.cell == "gru":
-            recurrent = recurrent + ops.cast(self.bias[1], dtype)
+            recurrent = recurrent + ops.cast(weights.bias[1], dtype)
             update, reset, candidate = ops.split(projected, 3, axis=-1)
             recurrent_update, recurrent_reset, recurrent_candidate = ops.split(recurrent, 3, axis=-1)
             update = ops.sigmoid(update + recurrent_update)
@@ -74,15 +65,9 @@ class DecoderCell(keras.layers.Layer):
         memory = ops.sigmoid(forget) * state[1] + ops.sigmoid(enter) * ops.tanh(candidate)
         return [ops.sigmoid(leave) * ops.tanh(memory), memory]
 
-    def call(self, inputs, state):
+    def call(self, inputs, state, training=False):
         """All steps: float[B, S, inputs], state → outputs float[B, S, units]."""
-        projected = ops.transpose(self.project(inputs), (1, 0, 2))  # [S, B, gates * units]
-
-        def body(state, projected):
-            state = self.advance(projected, state)
-            return state, state  # TensorFlow's `scan` wants the outputs to be shaped like the carry
-
-        return ops.transpose(ops.scan(body, state, projected)[1][0], (1, 0, 2))
+        return self.recurrence(inputs, initial_state=state, training=training)
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "cell": self.cell}

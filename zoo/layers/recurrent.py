@@ -3,7 +3,7 @@
 Same weights, same mathematics, same outputs, states and gradients for right-padded input. What changes is the order of
 work: the input projection of all steps is one product before the loop; the forward loop keeps only the states; the
 backward loop only carries the state's gradient, and everything else (gates, derivatives, weight gradients) is computed
-for all steps at once, outside the loop. For LSTM outside XLA the stock fused operation `BlockLSTMV2` does the loop.
+for all steps at once, outside the loop. For a narrow LSTM outside XLA the stock operation `BlockLSTMV2` is the loop.
 
 `recurrent_path` is the one place that chooses: "cudnn" on a TensorFlow GPU, "fast" on a TensorFlow CPU, else "keras".
 Measured by benchmarks/recurrent.py
@@ -117,7 +117,8 @@ def _run(kind, x, states, mask, weights, go_backwards, *, compiled):
         x = tf.reverse_sequence(x, lengths, seq_axis=1, batch_axis=0) if go_backwards else x
     weights = [tf.identity(keras.ops.convert_to_tensor(w)) for w in weights]  # a custom gradient wants tensors
     xla = compiled or _inside_xla()
-    core = _block_lstm if kind == "lstm" and not xla else _loop
+    # BlockLSTMV2 spends little per step but multiplies slowly: at 128 units the plain loop passes it.
+    core = _block_lstm if kind == "lstm" and weights[1].shape[0] < 128 and not xla else _loop
     if compiled and not _inside_xla():
         core = tf.function(core, jit_compile=True, autograph=False)
     every = core(kind, tf.transpose(x, [1, 0, 2]), states, *weights)  # states after every step, each [T, B, units]
@@ -203,12 +204,13 @@ def _loop(kind, x, states, kernel, recurrent, bias):
             inner = tf.reshape(tf.matmul(flat_before, recurrent), tf.shape(xp)) + inner_bias
             factors, _ = _STEPS[kind](tf, xp, inner, *before)
             arrays = [_unstack(tf, a) for a in factors]
+            transposed = tf.transpose(recurrent)  # once: a product with transpose_b=True turns it at every step
             ups = [_unstack(tf, a) for a in upstream]
 
             def body(t, carried, kept):
                 d = [c + u.read(t) for c, u in zip(carried, ups, strict=True)]
                 d, d_inner, carried = _BACK[kind](tf, [a.read(t) for a in arrays], *d)
-                carried = (carried[0] + tf.matmul(d_inner, recurrent, transpose_b=True), *carried[1:])
+                carried = (carried[0] + tf.matmul(d_inner, transposed), *carried[1:])
                 return t - 1, carried, tuple(k.write(t, v) for k, v in zip(kept, (d_inner, d), strict=True))
 
             zeros = tuple(tf.zeros_like(f) for f in first)
