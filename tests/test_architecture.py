@@ -7,7 +7,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "zoo").rglob("*.py"))
-ORDER = ["zoo.tasks", "zoo.cli", "zoo.task", "zoo.report", "zoo.export", "zoo.plots", "zoo.callbacks", "zoo.optimizers"]
+ORDER = [
+    "zoo.tasks",
+    "zoo.cli",
+    "zoo.task",
+    "zoo.report",
+    "zoo.export",
+    "zoo.plots",
+    "zoo.callbacks",
+    "zoo.checkpoint",
+    "zoo.optimizers",
+]
 GROUND = [
     "zoo.devices",
     "zoo.losses",

@@ -1,6 +1,6 @@
 """Laws of the plan: nothing is lost, nothing is twice, and no other edges would waste less."""
 
-from itertools import combinations
+from itertools import chain, combinations, islice
 
 import numpy as np
 import pytest
@@ -116,11 +116,16 @@ def test_batches_for_fit_are_the_planned_ones_and_change_every_epoch():
     )
     buckets = batching.choose_buckets(encoded.lengths, batch_tokens=12, shapes=3)
     batches = batching.Batches(encoded, buckets, seed=7)
-    expected = [batching.plan(encoded.lengths, buckets, seed=7, epoch=epoch) for epoch in (0, 1)]
-    dataset = batches.for_fit()
-    for planned in expected:
-        got = [y.numpy()[weight.numpy() > 0].tolist() for _, y, weight in dataset]
-        assert got == [batch.rows[batch.rows >= 0].tolist() for batch in planned]
+    planned = [batch for epoch in (0, 1) for batch in batching.plan(encoded.lengths, buckets, seed=7, epoch=epoch)]
+    expected = [batch.rows[batch.rows >= 0].tolist() for batch in planned]
+
+    def rows(dataset, count):
+        return [y.numpy()[weight.numpy() > 0].tolist() for _, y, weight in islice(dataset, count)]
+
+    assert rows(batches.for_training(), len(planned)) == expected
+    assert rows(batches.for_training(1, 2), len(batches) - 2) == expected[len(batches) + 2 :], "from any step on"
+    once = batching.Batches(encoded, buckets, seed=None).for_validation()
+    assert sorted(chain(*rows(once, None))) == list(range(40))
 
 
 def test_curriculum_goes_from_short_to_long_and_then_ends():

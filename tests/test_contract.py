@@ -200,13 +200,6 @@ def test_export_holds_stock_cpu_operations_only(trained):
     assert not compiled, "XLA cannot be counted on in a server"
 
 
-def test_same_seed_same_metrics(trained, tmp_path):
-    again = trained.task.train(trained.run.cfg, run_dir=tmp_path / "again")
-    assert again.metrics["metrics"] == trained.run.metrics["metrics"]
-    first, second = (run.directory / "history.csv" for run in (trained.run, again))
-    assert first.read_text() == second.read_text()
-
-
 @pytest.mark.slow
 def test_trained_in_half_precision_serves_in_full(trained, tmp_path):
     cfg = dataclasses.replace(trained.run.cfg, precision="mixed_bfloat16", epochs=1)

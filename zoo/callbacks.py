@@ -1,44 +1,68 @@
-"""What watches a training run: clock, gradient norm, early stopping, logs."""
+"""What watches a training run: clock, gradient norm, early stopping, logs, checkpoints."""
 
+import csv
+import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
+from zoo import checkpoint
+
 
 class Progress(keras.callbacks.Callback):
-    """Adds the gradient norm and the learning rate to each epoch's logs, and times the training steps alone.
+    """Adds the gradient norm and the learning rate to each epoch's logs, and times the run.
 
     Attributes:
         seconds: time in training steps so far, without validation.
+        total: time in training and validation so far.
         epochs: epochs finished.
     """
 
     def __init__(self):
         super().__init__()
-        self.seconds = 0.0
+        self.seconds = self.total = 0.0
         self.epochs = 0
+        self._last = time.perf_counter()
 
-    def on_epoch_begin(self, epoch, logs=None):
-        if self.model.optimizer.built:
-            self.model.optimizer.reset_gradient_norm()
-        self._began, self._running = time.perf_counter(), True
+    def _tick(self, *, training: bool) -> None:
+        now = time.perf_counter()
+        self.total += now - self._last
+        self.seconds += now - self._last if training else 0
+        self._last = now
 
-    def _stop_clock(self):
-        if self._running:
-            self.seconds += time.perf_counter() - self._began
-        self._running = False
+    def on_train_begin(self, logs=None):
+        self._last = time.perf_counter()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._tick(training=True)
 
     def on_test_begin(self, logs=None):  # validation, within the epoch
-        self._stop_clock()
+        self._tick(training=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._stop_clock()
+        self._tick(training=False)
         self.epochs = epoch + 1
         if logs is not None:
             logs["gradient_norm"] = self.model.optimizer.gradient_norm
             logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self.model.optimizer.reset_gradient_norm()
+
+
+class History(keras.callbacks.History):
+    """The logs of all epochs, kept in a CSV file, which is replaced as a whole."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        names = sorted(self.history)
+        text = io.StringIO()
+        csv.writer(text).writerows([["epoch", *names], *zip(self.epoch, *map(self.history.get, names), strict=True)])
+        checkpoint.write(self.path, text.getvalue())
 
 
 class FreeRunning(keras.callbacks.Callback):
@@ -70,23 +94,44 @@ class Ramp(keras.callbacks.Callback):
         self.weight.assign(self.highest * epoch / max(self.params["epochs"] - 1, 1))
 
 
-def for_run(cfg, directory: Path, *, own: Sequence[keras.callbacks.Callback] = ()) -> list[keras.callbacks.Callback]:
+def for_run(
+    cfg,
+    directory: Path,
+    *,
+    own: Sequence[keras.callbacks.Callback] = (),
+    data: str,
+    stop: checkpoint.Stop,
+    resume: checkpoint.State | None,
+) -> tuple[list[keras.callbacks.Callback], Progress]:
     """The callbacks of a run, in the order that they rely on: who adds to the logs comes before who reads them.
 
     Args:
         own: the task's. They find the averaged weights in the model where there are some.
+        data: what tells its data from other data.
+        stop: whether the run is to stop.
+        resume: the state to go on from.
     """
+    progress = Progress()
+    stopping = keras.callbacks.EarlyStopping(
+        cfg.monitor, mode=better(cfg.monitor), patience=cfg.patience, restore_best_weights=True
+    )
+    history = History(directory / "history.csv")
+    saving = checkpoint.Checkpoint(
+        directory / "checkpoints",
+        seconds=cfg.checkpoint_seconds,
+        run={"config": cfg.to_toml(), "data": data},
+        attributes={
+            progress: ("seconds", "total", "epochs"),
+            stopping: ("wait", "best", "best_epoch"),
+            history: ("epoch", "history"),
+        },
+        stopping=stopping,
+        stop=stop,
+        resume=resume,
+    )
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if cfg.average_weights else []
-    return [
-        *averaging,
-        Progress(),
-        *own,
-        keras.callbacks.EarlyStopping(
-            cfg.monitor, mode=better(cfg.monitor), patience=cfg.patience, restore_best_weights=True
-        ),
-        keras.callbacks.CSVLogger(directory / "history.csv"),
-        keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False),
-    ]
+    logs = keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False)
+    return [saving, *averaging, progress, *own, stopping, history, logs], progress
 
 
 def better(monitor: str) -> str:

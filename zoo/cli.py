@@ -7,9 +7,10 @@ import argparse
 import dataclasses
 import json
 import shlex
+import signal
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -69,6 +70,7 @@ def _parser(task: Task, verb: str) -> _Parser:
         )
         parser.add_argument("--recipe", metavar="FILE.toml", help="options from a file, such as tasks/*/*.toml")
         parser.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{task.name}/N)")
+        parser.add_argument("--resume", metavar="RUN_DIR", help="go on with an interrupted run, with its own options")
         parser.add_argument("--export-dir", metavar="DIR", default="saved_models", help="default: saved_models")
         parser.add_argument("--seeds", metavar="0,1,2", help="one run for each of these seeds, and their mean")
         parser.add_argument(
@@ -111,9 +113,9 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print(str(error) or "interrupted", file=sys.stderr)
+        return 128 + getattr(error, "signal", signal.SIGINT)
     return 0
 
 
@@ -125,22 +127,8 @@ def configure(task: Task, options: argparse.Namespace) -> Config:
 
 
 def _train(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
-    cfg = configure(task, options)
-    try:
-        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else [cfg.seed]
-    except ValueError:
-        raise InputError(f"--seeds {options.seeds}: expected whole numbers like 0,1,2") from None
-    if cfg.data == "sample":
-        say("the bundled sample: generated data, to see the whole way in seconds. For real data: --data (see --help)")
     runs = []
-    for seed in seeds:
-        directory = f"{options.run_dir}-seed{seed}" if options.run_dir and len(seeds) > 1 else options.run_dir
-        run = task.train(
-            dataclasses.replace(cfg, seed=seed),
-            run_dir=directory,
-            recipe=options.recipe or "defaults",
-            command=shlex.join(["python", "-m", f"zoo.tasks.{task.name}", *arguments]),
-        )
+    for run in _resumed(task, options) if options.resume else _trained(task, options, arguments):
         runs.append(run)
         _print_result(task, run)
         if options.record:
@@ -157,6 +145,34 @@ def _train(task: Task, options: argparse.Namespace, arguments: list[str]) -> Non
     say(f"run directory: {', '.join(str(run.directory) for run in runs)}")
     say(f"SavedModel:    {version}  (saved_models/README.md says how to serve it)")
     say(f'ask it:        python -m zoo.tasks.{task.name} predict {runs[0].directory} "…"')
+
+
+def _trained(task: Task, options: argparse.Namespace, arguments: list[str]) -> Iterator[Run]:
+    cfg = configure(task, options)
+    try:
+        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else [cfg.seed]
+    except ValueError:
+        raise InputError(f"--seeds {options.seeds}: expected whole numbers like 0,1,2") from None
+    if cfg.data == "sample":
+        say("the bundled sample: generated data, to see the whole way in seconds. For real data: --data (see --help)")
+    for seed in seeds:
+        yield task.train(
+            dataclasses.replace(cfg, seed=seed),
+            run_dir=f"{options.run_dir}-seed{seed}" if options.run_dir and len(seeds) > 1 else options.run_dir,
+            recipe=options.recipe or "defaults",
+            command=shlex.join(["python", "-m", f"zoo.tasks.{task.name}", *arguments]),
+        )
+
+
+def _resumed(task: Task, options: argparse.Namespace) -> Iterator[Run]:
+    fixed = {entry.name for entry in dataclasses.fields(task.config)} | {"recipe", "run_dir", "seeds"}
+    for name, value in vars(options).items():
+        if name in fixed and value is not None:
+            raise InputError(
+                f"--{name.replace('_', '-')} with --resume: the run goes on with the options of its config.toml; "
+                "--init starts a new run from the weights of a finished one"
+            )
+    yield task.resume(options.resume)
 
 
 def _print_result(task: Task, run: Run) -> None:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,9 +34,11 @@ import numpy as np
 import tensorflow as tf
 import tomli_w
 
-from zoo import __version__, callbacks, devices, export, optimizers, plots
+from zoo import __version__, callbacks, checkpoint, devices, export, optimizers, plots
 from zoo.data import batching, cache, sources, text
 from zoo.errors import InputError, did_you_mean
+
+FORMAT = 1  # of a run directory
 
 
 def option(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -68,6 +70,9 @@ class Config:
     clip_norm: float = option(1.0, "global norm that gradients are clipped to", low=1e-9)
     average_weights: float = option(0.0, "momentum of a moving average of the weights; 0 is off", low=0, high=0.99999)
     init: str | None = option(None, "a run directory to start from: its vocabularies and weights")
+    checkpoint_seconds: float = option(
+        60.0, "between two checkpoints for --resume; each epoch ends with one too", low=0
+    )
     jit: bool = option(False, "compile the recurrent loops with XLA: seconds a shape, for long runs with simple or gru")
     precision: Literal["float32", "mixed_bfloat16"] = option("float32", "of training; what is exported is float32")
 
@@ -81,7 +86,7 @@ class Config:
         try:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise InputError(f"recipe {path} cannot be read: {error}") from error
+            raise InputError(f"{path} cannot be read: {error}") from error
         known = [entry.name for entry in dataclasses.fields(cls)]
         for name in values:
             if name not in known:
@@ -205,17 +210,51 @@ class Task:
             recipe, command: recorded with the numbers.
         Raises:
             InputError: unusable data, or `run_dir` exists. Nothing has been written then.
+            checkpoint.Interrupted: Ctrl-C or SIGTERM; `resume` goes on.
         """
-        began, commit = time.perf_counter(), _commit()  # now: the files may be edited while it trains
-        cfg = cfg if cfg is not None else self.config()
         directory = Path(run_dir) if run_dir else _next_directory(Path("runs") / self.name)
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            raise InputError(f"{directory} exists and is not empty; --run-dir names another")
+            raise InputError(f"{directory} exists and is not empty; --run-dir names another, --resume goes on with it")
+        origin = {"task": self.name, "format": FORMAT, "recipe": recipe, "command": command, "commit": _commit()}
+        with checkpoint.interruptible(directory, self.name) as stop:
+            return self._run(cfg if cfg is not None else self.config(), directory, origin, stop)
+
+    def resume(self, run_dir: str | os.PathLike[str]) -> Run:
+        """Goes on with an interrupted run, to the weights and metrics that it would have had without the interruption.
+
+        Raises:
+            InputError: there is no such run, it is finished, or its files or data have changed.
+        """
+        directory = Path(run_dir)
+        task, cfg, origin = read_config(directory)
+        if task.name != self.name:
+            raise InputError(f"{directory} is a run of {task.name}: python -m zoo.tasks.{task.name}")
+        if (directory / "metrics.json").exists():
+            raise InputError(f"{directory} is finished; --init {directory} starts a new run from its weights")
+        state = checkpoint.latest(directory / "checkpoints")
+        where = f"epoch {state.epoch + 1}, {state.steps} steps done" if state else "no checkpoint yet, from the start"
+        say(f"resuming {directory}: {where}")
+        with checkpoint.interruptible(directory, self.name) as stop:
+            return self._run(cfg, directory, origin, stop, state)
+
+    def _run(
+        self,
+        cfg: Config,
+        directory: Path,
+        origin: dict[str, Any],
+        stop: checkpoint.Stop,
+        state: checkpoint.State | None = None,
+    ) -> Run:
+        """The order of a run, from the beginning or from `state` on."""
+        began = time.perf_counter()
         device = devices.prepare(precision=cfg.precision, jit=cfg.jit, seed=cfg.seed)
         say(f"device: {device}")
         data = self.splits(cfg)
-        first = Run.load(cfg.init) if cfg.init else None
-        codec = first.codec if first else self.codec(cfg, data["train"])
+        first = Run.load(cfg.init) if cfg.init and not state else None
+        if first:
+            codec = first.codec
+        else:
+            codec = text.Codec.load(directory / "codec") if state else self.codec(cfg, data["train"])
 
         def encode(split: str) -> cache.Cache:
             return cache.encode(data[split], lambda e: self.encode(cfg, codec, e), progress=f"encoding {split}")
@@ -228,6 +267,7 @@ class Task:
             longest=caches["validation"].lengths.max(axis=0),
         )
         batches = batching.Batches(caches["train"], buckets, seed=cfg.seed, curriculum=cfg.curriculum)
+        validation = batching.Batches(caches["validation"], buckets, seed=None)
         efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
         say(f"batches: {len(batches)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
         model = self.model(cfg, codec)
@@ -235,24 +275,35 @@ class Task:
             _copy_weights(first, model)
         model.optimizer.learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
         _make(directory)
+        codec.save(directory / "codec")
+        checkpoint.write(directory / "config.toml", _comments(origin) + cfg.to_toml())
+        if state:
+            checkpoint.make_variables(model, validation[0])
         run = Run(self, cfg, codec, model, directory)
-        own = self.watch(run, data["validation"]) if self.watch else []
-        watch = callbacks.for_run(cfg, directory, own=own)
-        progress = next(callback for callback in watch if isinstance(callback, callbacks.Progress))
-        trained = time.perf_counter()
+        watch, progress = callbacks.for_run(
+            cfg,
+            directory,
+            own=self.watch(run, data["validation"]) if self.watch else [],
+            data="-".join(split.fingerprint() for split in caches.values()),
+            stop=stop,
+            resume=state,
+        )
+        setup = time.perf_counter() - began
+        epoch, step = (state.epoch, state.steps) if state else (0, 0)
         history = model.fit(
-            batches.for_fit(),
-            validation_data=batching.Batches(caches["validation"], buckets, seed=None).for_fit(),
+            batches.for_training(epoch, step),
+            steps_per_epoch=len(batches),
+            validation_data=validation.for_validation(),
+            initial_epoch=epoch,
             epochs=cfg.epochs,
             shuffle=False,  # the plan has mixed them
             callbacks=watch,
             verbose=1 if sys.stdout.isatty() else 2,
         ).history
-        seconds = {"setup": trained - began, "train": time.perf_counter() - trained}
+        stop.patient = False
+        seconds = {"setup": setup, "train": progress.total}
 
-        (directory / "config.toml").write_text(f"# task: {self.name}\n{cfg.to_toml()}", encoding="utf-8")
-        codec.save(directory / "codec")
-        _without_optimizer(model).save(directory / "model.keras")
+        _save_model(model, directory / "model.keras")
         best = int((np.argmax if callbacks.better(cfg.monitor) == "max" else np.argmin)(history[cfg.monitor]))
         say("evaluating on the test split")
         evaluated = time.perf_counter()
@@ -266,7 +317,7 @@ class Task:
         baseline["seconds"] = time.perf_counter() - evaluated
         record = {
             "task": self.name,
-            "recipe": recipe,
+            "recipe": origin["recipe"],
             "data": cfg.data,
             "split": "test",
             "examples": {split: len(examples) for split, examples in data.items()},
@@ -280,14 +331,13 @@ class Task:
             "seed": cfg.seed,
             "epochs": {"run": progress.epochs, "kept": best + 1},
             **dataclasses.asdict(device),
-            "commit": commit,
+            "commit": origin["commit"],
             "versions": {"python": platform.python_version(), "zoo": __version__}
             | {name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
             "config": dataclasses.asdict(cfg),
-            "command": command,
+            "command": origin["command"],
         }
         run.metrics = _round(record)
-        (directory / "metrics.json").write_text(json.dumps(run.metrics, indent=2) + "\n", encoding="utf-8")
         (directory / "samples.md").write_text(self.samples(data["test"], answers), encoding="utf-8")
         pictures = directory / "plots"
         plots.learning_curve(history, pictures / "learning_curve.png", monitor=cfg.monitor, best=best)
@@ -295,6 +345,8 @@ class Task:
         plots.length_histogram(caches["train"].lengths, buckets.edges, pictures / "lengths.png", efficiency=efficiency)
         if self.draw:
             self.draw(cfg, codec, answers, data["test"], directory)
+        checkpoint.write(directory / "metrics.json", json.dumps(run.metrics, indent=2) + "\n")  # now it is finished
+        shutil.rmtree(directory / "checkpoints")
         return run
 
     def samples(self, examples: Iterable[dict], answers: Sequence[dict], *, count: int = 10) -> str:
@@ -328,16 +380,10 @@ class Run:
             InputError: not a run directory, an unfinished one, or files that do not belong together.
         """
         directory = Path(directory)
-        config = directory / "config.toml"
-        if not config.is_file():
-            what = "no config.toml in it" if directory.is_dir() else "no such directory"
-            raise InputError(f"{directory} is not a run directory: {what}; `train` prints where a run lies")
-        name = config.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# task: ")
-        try:
-            task: Task = importlib.import_module(f"zoo.tasks.{name}").TASK
-        except (ImportError, AttributeError, ValueError) as error:
-            raise InputError(f"{config} names no task of the zoo: its first line is '# task: NAME'") from error
-        cfg = task.config.from_toml(config)
+        task, cfg, _ = read_config(directory)
+        finished = directory / "metrics.json"
+        if not (directory / "model.keras").is_file():
+            raise InputError(f"{directory} is not finished: python -m zoo.tasks.{task.name} --resume {directory}")
         keras.config.set_dtype_policy(precision or cfg.precision)
         try:
             codec = text.Codec.load(directory / "codec")
@@ -345,7 +391,6 @@ class Run:
             _without_optimizer(model).load_weights(directory / "model.keras")
         except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
             raise InputError(f"{directory} is not a whole run: {str(error).splitlines()[0]}") from error
-        finished = directory / "metrics.json"
         metrics = json.loads(finished.read_text(encoding="utf-8")) if finished.is_file() else {}
         return cls(task, cfg, codec, model, directory, metrics)
 
@@ -396,7 +441,7 @@ class Run:
         encoded = cache.encode(examples, lambda batch: self.task.encode(self.cfg, self.codec, batch))
         buckets = batching.choose_buckets(encoded.lengths, batch_tokens=self.cfg.batch_tokens, shapes=self.cfg.shapes)
         batches = batching.Batches(encoded, buckets, seed=None)
-        values = self.model.evaluate(batches.for_fit(), verbose=0, return_dict=True)
+        values = self.model.evaluate(batches.for_validation(), verbose=0, return_dict=True)
         return {name: values[name] for name in self.task.forced}
 
     def first_examples(self, count: int) -> list[dict]:
@@ -416,6 +461,35 @@ class Run:
             inputs={name: value.tolist() for name, value in inputs.items()},
             expected={name: np.array(export.plain(value)) for name, value in expected.items()},
         )
+
+
+def read_config(directory: Path) -> tuple[Task, Config, dict[str, Any]]:
+    """The task and the options of the run in `directory`, and what it was begun with: recipe, command, commit.
+
+    Raises:
+        InputError: not a run directory, or one of another version of the zoo.
+    """
+    path = directory / "config.toml"
+    if not path.is_file():
+        what = "no config.toml in it" if directory.is_dir() else "no such directory"
+        raise InputError(f"{directory} is not a run directory: {what}; `train` prints where a run lies")
+    try:
+        head = takewhile(lambda line: line.startswith("# "), path.read_text(encoding="utf-8").split("\n"))
+        origin = tomllib.loads("\n".join(line.removeprefix("# ") for line in head))
+        task = importlib.import_module(f"zoo.tasks.{origin['task']}").TASK
+    except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
+        raise InputError(f"{path} names no task of the zoo: it begins with the line # task = NAME") from error
+    if origin.get("format") != FORMAT:
+        raise InputError(
+            f"{directory} was written by another version of the zoo (format {origin.get('format')}, this one reads "
+            f"{FORMAT}); train again, with --recipe {path}"
+        )
+    return task, task.config.from_toml(path), origin
+
+
+def _comments(values: dict[str, Any]) -> str:
+    """TOML as comments, at the head of a config.toml: so the file is a recipe too."""
+    return "".join(f"# {line}\n" for line in tomli_w.dumps(values).splitlines())
 
 
 def say(line: str) -> None:
@@ -439,6 +513,12 @@ def _copy_weights(run: Run, model: keras.Model) -> None:
             f"--init {run.directory}: its model has other sizes; {run.directory}/config.toml has its options"
         )
     model.set_weights(run.model.get_weights())
+
+
+def _save_model(model: keras.Model, path: Path) -> None:
+    temporary = path.with_name("writing.keras")
+    _without_optimizer(model).save(temporary)
+    temporary.replace(path)
 
 
 def _without_optimizer(model: keras.Model) -> keras.Model:
@@ -474,18 +554,18 @@ def _round(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _commit() -> str | None:
-    """The commit of the checkout that the zoo runs from, with a + where files differ from it."""
+def _commit() -> str:
+    """The commit of the checkout that the zoo runs from, with a + where files differ from it; "" outside of one."""
     git = shutil.which("git")
     if not git:
-        return None
+        return ""
     here = Path(__file__).parent
 
     def ask(*words: str) -> str:
         return subprocess.run([git, "-C", str(here), *words], capture_output=True, text=True).stdout.strip()
 
     commit = ask("rev-parse", "--short=12", "HEAD")
-    return (commit + ("+" if ask("status", "--porcelain", "--untracked-files=no", ".") else "")) or None
+    return commit + ("+" if ask("status", "--porcelain", "--untracked-files=no", ".") else "")
 
 
 def read_history(run_dir: Path) -> dict[str, list[float]]:

@@ -7,8 +7,9 @@ Batches are bucketed by length under a token budget. The edges are exactly optim
 shapes computes fewer positions. Everything about an epoch derives from `plan`, which is a pure function.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -182,7 +183,10 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, cache: Cache, buckets: Buckets, *, seed: int | None, curriculum: int = 0):
         super().__init__()
         self.cache, self.buckets, self.seed, self.curriculum = cache, buckets, seed, curriculum
-        self.set_epoch(0)
+        self.planned = self.plan(0)
+
+    def plan(self, epoch: int) -> list[Batch]:
+        return plan(self.cache.lengths, self.buckets, seed=self.seed, epoch=epoch, curriculum=self.curriculum)
 
     def __len__(self) -> int:
         return len(self.planned)  # the same in every epoch: mixing changes which rows, not how many
@@ -190,26 +194,28 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int):
         return pad(self.cache, self.planned[index])
 
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.planned = plan(self.cache.lengths, self.buckets, seed=self.seed, epoch=epoch, curriculum=self.curriculum)
+    def _from(self, epoch: int, step: int) -> Iterator:
+        while True:
+            for batch in self.plan(epoch)[step:]:
+                yield pad(self.cache, batch)
+            epoch, step = epoch + 1, 0
 
-    def on_epoch_end(self) -> None:
-        self.set_epoch(self.epoch + 1)
+    def for_training(self, epoch: int = 0, step: int = 0) -> Any:
+        """What `model.fit` is given to learn from: every batch from that step on, epoch after epoch, without an end."""
+        return self._dataset(partial(self._from, epoch, step)) if _tensorflow() else self._from(epoch, step)
 
-    def _one_epoch(self) -> Iterator:
-        batches = self.planned
-        self.set_epoch(self.epoch + 1)  # now, because Keras may never ask for what comes after the last batch
-        for batch in batches:
-            yield pad(self.cache, batch)
-
-    def for_fit(self):
-        """What `model.fit` is given: under TensorFlow a `tf.data` pipeline of the same batches.
-
-        Keras would read the static shapes off the first two batches, and a third length would then be an error.
-        """
-        if keras.backend.backend() != "tensorflow":
+    def for_validation(self) -> Any:
+        """What `model.fit` is given as validation data: the batches of one epoch."""
+        if not _tensorflow():
             return self
+        import tensorflow as tf
+
+        dataset = self._dataset(lambda: (pad(self.cache, batch) for batch in self.planned))
+        return dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
+
+    def _dataset(self, generate: Callable[[], Iterator]) -> Any:
+        """A `tf.data` pipeline. Without it Keras would read the static shapes off the first two batches, and a third
+        length would then be an error."""
         import tensorflow as tf
 
         def spec(field):
@@ -219,5 +225,8 @@ class Batches(keras.utils.PyDataset):
         specs = {name: spec(field) for name, field in self.cache.fields.items()}
         weight = tf.TensorSpec(specs["y"].shape[: 1 if self.cache.fields["y"].axis is None else 2], tf.float32)
         signature = (self.cache.structure(specs), specs["y"], weight)
-        dataset = tf.data.Dataset.from_generator(self._one_epoch, output_signature=signature)
-        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
+        return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+
+
+def _tensorflow() -> bool:
+    return keras.backend.backend() == "tensorflow"

@@ -1,0 +1,39 @@
+"""An interruption costs nothing but its time."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from tests.conftest import Trained
+from zoo import callbacks, checkpoint
+from zoo.task import Run
+
+
+def ends_as(run: Run, other: Run) -> None:
+    """Bit for bit: weights, metrics, history."""
+    for weight, expected in zip(run.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    assert run.metrics["metrics"] == other.metrics["metrics"]
+    assert (run.directory / "history.csv").read_text() == (other.directory / "history.csv").read_text()
+
+
+def test_a_run_that_is_told_to_stop_goes_on_to_the_same_end(trained: Trained, tmp_path, monkeypatch, capsys):
+    """It also holds that the same seed gives the same metrics."""
+    begin = callbacks.Progress.on_train_batch_begin
+
+    def told_to_stop(self, batch, logs=None):
+        begin(self, batch, logs)
+        if batch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Progress, "on_train_batch_begin", told_to_stop)
+        with pytest.raises(checkpoint.Interrupted, match=f"--resume {tmp_path / 'again'}"):
+            trained.task.train(trained.run.cfg, run_dir=tmp_path / "again")
+    assert [path.name for path in (tmp_path / "again" / "checkpoints").iterdir()] == ["0000-00000002.npz"]
+    run = trained.task.resume(tmp_path / "again")
+    assert "epoch 1, 2 steps done" in capsys.readouterr().out
+    ends_as(run, trained.run)
+    assert not (tmp_path / "again" / "checkpoints").exists()
