@@ -4,9 +4,35 @@ import keras
 from keras import ops
 
 
-def token_crossentropy(tokens, logits):
-    """−log probability of each token: int or float[B, S], float[B, S, V] → float32[B, S]."""
-    return ops.sparse_categorical_crossentropy(ops.cast(tokens, "int32"), ops.cast(logits, "float32"), from_logits=True)
+def token_crossentropy(tokens, logits, label_smoothing: float = 0.0):
+    """−log probability of each token: int or float[B, S], float[B, S, V] → float32[B, S].
+
+    `label_smoothing` as in `SequenceCrossentropy`. TensorFlow's own operation for it takes three times as long.
+    """
+    shape, size = ops.shape(logits)[:-1], logits.shape[-1]
+    tokens = ops.reshape(ops.cast(tokens, "int32"), (-1,))  # [N]
+    places = ops.stack([ops.arange(ops.shape(tokens)[0], dtype="int32"), tokens], axis=1)
+    chosen, evenly = 1 - label_smoothing, label_smoothing / size  # the target: what the token has more, what all have
+
+    def at_tokens(values):
+        return ops.take(ops.reshape(values, (-1,)), places[:, 0] * size + tokens)
+
+    @ops.custom_gradient
+    def core(logits):  # [N, V]
+        chances = ops.softmax(logits)
+        normaliser = ops.max(logits, axis=-1) - ops.log(ops.max(chances, axis=-1))  # log Σ exp
+        loss = normaliser - chosen * at_tokens(logits)
+        if label_smoothing:
+            loss = loss - label_smoothing * ops.mean(logits, axis=-1)
+
+        def gradient(upstream):
+            wrong = chances - evenly if label_smoothing else chances
+            right = (at_tokens(chances) - evenly - chosen) * upstream
+            return ops.scatter_update(wrong * upstream[:, None], places, right)
+
+        return loss, gradient
+
+    return ops.reshape(core(ops.cast(ops.reshape(logits, (-1, size)), "float32")), shape)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -26,13 +52,7 @@ class SequenceCrossentropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        loss = token_crossentropy(y_true, y_pred)
-        if not self.label_smoothing:
-            return loss
-        # (1 - s) (normaliser - chosen) + s (normaliser - mean): no distribution over the vocabulary has to be made.
-        index = ops.expand_dims(ops.cast(y_true, "int32"), -1)
-        chosen = ops.squeeze(ops.take_along_axis(y_pred, index, axis=-1), -1)
-        return loss + self.label_smoothing * (chosen - ops.mean(y_pred, axis=-1))
+        return token_crossentropy(y_true, y_pred, self.label_smoothing)
 
     def get_config(self):
         return super().get_config() | {"label_smoothing": self.label_smoothing}
