@@ -25,7 +25,7 @@ GROUND = [
     "zoo.decoding",
     "zoo.layers",
     "zoo.data",
-    "zoo.answer",
+    "zoo.loader",
     "zoo.errors",
 ]
 

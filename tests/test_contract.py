@@ -176,30 +176,6 @@ def test_the_command_line_says_what_it_did(trained):
     assert "data: sample" in trained.printed
 
 
-STOCK = {
-    "CudnnRNN",
-    "CudnnRNNV2",
-    "CudnnRNNV3",
-    "PyFunc",
-    "EagerPyFunc",
-    "PyFuncStateless",
-    "XlaCallModule",
-    "XlaLaunch",
-}
-
-
-def test_export_holds_stock_cpu_operations_only(trained):
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    saved = saved_model_pb2.SavedModel()
-    saved.ParseFromString((trained.version / "saved_model.pb").read_bytes())
-    graph = saved.meta_graphs[0].graph_def
-    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-    assert {node.op for node in nodes}.isdisjoint(STOCK)
-    compiled = [f.signature.name for f in graph.library.function if f.attr["_XlaMustCompile"].b]
-    assert not compiled, "XLA cannot be counted on in a server"
-
-
 @pytest.mark.slow
 def test_trained_in_half_precision_serves_in_full(trained, tmp_path):
     cfg = dataclasses.replace(trained.run.cfg, precision="mixed_bfloat16", epochs=1)

@@ -41,6 +41,12 @@ def _boolean(word: str) -> bool:
     return word == "true"
 
 
+def _positive(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1")
+    return int(word)
+
+
 def _add_options(parser: argparse.ArgumentParser, config: type[Config]) -> None:
     """A flag for every field of `config`; absent flags stay out of the result, so that a recipe can speak."""
     common = {entry.name for entry in dataclasses.fields(Config)}
@@ -96,6 +102,9 @@ def _parser(task: Task, verb: str) -> _Parser:
         parser.add_argument("--json", action="store_true", help="a JSON object a line")
     if verb == "export":
         parser.add_argument("--to", metavar="DIR", default="saved_models", help="default: saved_models")
+        parser.add_argument(
+            "--keep", metavar="N", type=_positive, help="delete versions older than the newest N (default: keep all)"
+        )
     return parser
 
 
@@ -218,7 +227,7 @@ def _predict(task: Task, options: argparse.Namespace, arguments: list[str]) -> N
 
 
 def _export(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
-    say(f"SavedModel: {_load(task, options.run_dir).export(options.to)}")
+    say(f"SavedModel: {_load(task, options.run_dir).export(options.to, keep=options.keep)}")
 
 
 def _load(task: Task, run_dir: str) -> Run:

@@ -1,41 +1,52 @@
 """A finished run as a SavedModel that serves on any CPU.
 
     run directory → child process: rebuild in float32 on the CPU, load weights, trace → temporary folder
-                  → fresh process with TensorFlow alone: answers must equal `predict` → rename to the next version
+                  → another with TF Serving's loader alone: answers must equal `predict` → rename to the next version
 
 Traced on a GPU the graph would hold cuDNN kernels, and under a mixed policy their dtypes, which no CPU server has.
 """
 
-import json
+import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 import zoo
-from zoo import answer
+from zoo import loader
 from zoo.errors import InputError
 
 TOLERANCE = 1e-5
+UNSERVABLE = re.compile("Cudnn|Xla|.*PyFunc")  # of a GPU, of a compiler, of Python: not in every server
+Arrays = dict[str, np.ndarray]
 
 
 class Service(tf.Module):
     """What is exported: the signatures, and all that they use, so that tables and weights are tracked.
 
+    A Keras model is held by its variables: tracked itself, it is saved such that Python finds its weights again and a
+    server does not, https://github.com/tensorflow/tensorflow/issues/72963 (Keras 3.15.1).
+
     Args:
-        parts: the codec and the model.
+        codec: what is learned from data and is not a weight.
+        models: whose weights the signatures use.
         signatures: name → tf.function with an input signature; raw in, answer out. "serving_default" is the main one.
     """
 
-    def __init__(self, *parts: Any, **signatures: Any):
+    def __init__(self, codec: tf.Module, *models: keras.Model, **signatures: Any):
         super().__init__()
-        self.parts = parts
+        self.codec = codec
+        self.weights = [variable.value for model in models for variable in model.variables]
         self.functions = signatures
 
     @property
@@ -67,55 +78,130 @@ class Service(tf.Module):
         wanted = "; ".join(f"{name}: {', '.join(self.inputs_of(name))}" for name in self.functions)
         raise InputError(f"no answer to {str(value)[:80]!r}: it takes {wanted}")
 
+    def trial(self, signature: str, example: dict[str, Any]) -> dict[str, Any]:
+        """One row of inputs to try a signature with: the example's by name, else its first value as text, else ones."""
+        first = next(iter(example.values()))
+        text = " ".join(first) if isinstance(first, list) else first
+
+        def other(spec: tf.TensorSpec) -> Any:
+            shape = [size or 1 for size in spec.shape[1:]]
+            return np.full(shape, text if spec.dtype == tf.string else 1, spec.dtype.as_numpy_dtype).tolist()
+
+        specs = self.inputs_of(signature)
+        return {name: example[name] if name in example else other(spec) for name, spec in specs.items()}
+
     def __call__(self, signature: str = "serving_default", /, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.functions[signature](*(inputs[name] for name in self.inputs_of(signature)))
 
 
+def versions(folder: Path) -> list[int]:
+    """Those in `folder`, in order; none where it does not exist."""
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal()) if folder.is_dir() else []
+
+
 def next_version(folder: Path) -> int:
     """One more than the highest version in `folder`; 1 where there is none."""
-    versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
-    return max(versions, default=0) + 1
+    return max(versions(folder), default=0) + 1
 
 
-def publish(run_dir: Path, to: Path, task: str, *, inputs: dict[str, list], expected: dict[str, np.ndarray]) -> Path:
-    """Exports a run to the next version under `to`/`task`, if the reloaded model answers `inputs` as `expected`.
+def publish(
+    run_dir: Path, to: Path, task: str, *, trials: dict[str, tuple[Arrays, Arrays]], keep: int | None = None
+) -> Path:
+    """Exports a run to the next version under `to`/`task`, if a server's loader answers as expected.
 
+    The version appears by a rename, whole and on disk. A crash, a full disk or two exports at once leave no part of
+    one: what is under way has a name that servers ignore, and the next export removes what a crash left.
+
+    Args:
+        trials: of every signature, inputs and the outputs expected.
+        keep: how many versions stay, the new one included; all without it.
     Returns:
-        the folder of the new version. Until its last step, a rename, nothing that a server looks at has changed.
+        the folder of the new version.
     Raises:
-        RuntimeError: the child process failed or its answers differ.
-        InputError: `to` cannot be written.
+        RuntimeError: a child process failed, its answers differ, or not every server has what the graph needs.
+        InputError: `to` cannot be written, or is full.
     """
     folder = to / task
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".exporting-", dir=folder))  # servers ignore what is not a number
+        with _workplace(folder) as temporary:
+            model = temporary / "model"
+            _child("-c", "import sys, zoo.export; zoo.export.save(*sys.argv[1:])", str(run_dir), str(model))
+            prove(model, trials)
+            for path in (*model.rglob("*"), model):
+                _write_through(path)
+            with _locked(folder):
+                version = folder / str(next_version(folder))
+                os.rename(model, version)
+                for old in versions(folder)[: -keep if keep else 0]:
+                    os.rename(folder / str(old), temporary / str(old))  # gone at once; deleted with the rest
+                _write_through(folder)
+            return version
     except OSError as error:
         raise InputError(f"cannot write an export to {folder}: {error.strerror}") from error
+
+
+def prove(model_dir: Path, trials: dict[str, tuple[Arrays, Arrays]]) -> None:
+    """Raises RuntimeError unless a server's loader, on a CPU, answers every signature as expected."""
     try:
-        _child("-c", "import sys, zoo.export; zoo.export.save(*sys.argv[1:])", str(run_dir), str(temporary / "model"))
-        questions = temporary / "inputs.json"
-        questions.write_text(
-            json.dumps({name: answer.to_json(value) for name, value in inputs.items()}), encoding="utf-8"
-        )
-        reply = json.loads(_child("-P", answer.__file__, str(temporary / "model"), str(questions)))
-        compare({name: plain(answer.from_json(value)) for name, value in reply.items()}, expected)
-        while True:
-            version = folder / str(next_version(folder))
-            try:
-                os.rename(temporary / "model", version)
-                return version
-            except OSError:
-                if not version.exists():  # not another export that was quicker: a real failure
-                    raise
+        with loader.Model(model_dir) as model:
+            refused = [name for name in model.operations if UNSERVABLE.match(name)]
+            if refused := sorted({*refused, *model.without_cpu_kernel, *model.xla_functions}):
+                raise RuntimeError(f"the graph holds {', '.join(refused)}, which not every CPU server has")
+            for signature, (inputs, expected) in trials.items():
+                compare(signature, model(signature, **inputs), expected)
+    except loader.Refused as error:
+        raise RuntimeError(f"a server cannot answer with the exported model: {error}") from error
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """A folder in `folder` that servers ignore, locked while in use; removes those that no process holds any more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with _locked(folder):
+            for left in folder.glob(".exporting-*"):
+                with _locked(left, wait=False) as abandoned:
+                    if abandoned:
+                        shutil.rmtree(left, ignore_errors=True)
+            temporary = Path(tempfile.mkdtemp(prefix=".exporting-", dir=folder))
+            stack.enter_context(_locked(temporary))
+        stack.callback(shutil.rmtree, temporary, ignore_errors=True)
+        yield temporary
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Holds the lock of a folder, which ends with the process if not before. Gives whether it is held."""
+    import fcntl  # of Unix: training works without it, publishing does not
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
+        except BlockingIOError:
+            held = False
+        yield held
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _write_through(path: Path) -> None:
+    """Returns when the file, or the list of names that a folder is, would survive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _child(*arguments: str) -> str:
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
     if done.returncode:
+        for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if os.strerror(code) in done.stderr:
+                raise OSError(code, os.strerror(code))
         raise RuntimeError(f"python {' '.join(arguments)} failed:\n{done.stderr[-4000:]}")
     return done.stdout
 
@@ -129,14 +215,14 @@ def plain(value: Any) -> Any:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
 
 
-def compare(answers: dict[str, Any], expected: dict[str, np.ndarray]) -> None:
+def compare(signature: str, answers: Arrays, expected: Arrays) -> None:
     """Raises RuntimeError unless strings and integers are equal and scores within 1e-5."""
-    for name, values in expected.items():
-        got, want = np.asarray(answers[name]), np.asarray(values)
-        same = np.allclose(got, want, rtol=0, atol=TOLERANCE) if want.dtype.kind == "f" else np.array_equal(got, want)
-        if not same:
+    for name, want in expected.items():
+        got = answers[name]
+        close = want.dtype.kind == "f" and got.shape == want.shape
+        if not (np.allclose(got, want, rtol=0, atol=TOLERANCE) if close else np.array_equal(got, want)):
             raise RuntimeError(
-                f"the exported model's {name} differs from predict's: {got.tolist()} and {want.tolist()}"
+                f"the exported model's {name} ({signature}) differs from predict's: {got.tolist()} and {want.tolist()}"
             )
 
 

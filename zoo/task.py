@@ -449,18 +449,20 @@ class Run:
         examples = self.task.examples(self.cfg, "test") or self.task.examples(self.cfg, "train")
         return list(islice(examples, count))
 
-    def export(self, to: str | os.PathLike[str] = "saved_models") -> Path:
-        """The next version under `to`/TASK, proven to answer as `predict` does. Returns its folder."""
+    def export(self, to: str | os.PathLike[str] = "saved_models", *, keep: int | None = None) -> Path:
+        """The next version under `to`/TASK, proven to answer as `predict` does. Returns its folder.
+
+        Args:
+            keep: how many versions stay, the new one included; all without it.
+        """
         # What is exported computes in float32, and so must what it is compared with.
         run = self if self.cfg.precision == "float32" else Run.load(self.directory, precision="float32")
-        inputs, expected = run._ask("serving_default", self.first_examples(8))
-        return export.publish(
-            self.directory,
-            Path(to),
-            self.task.name,
-            inputs={name: value.tolist() for name, value in inputs.items()},
-            expected={name: np.array(export.plain(value)) for name, value in expected.items()},
-        )
+        examples = self.first_examples(8)
+        trials = {
+            signature: run._ask(signature, [run.service.trial(signature, example) for example in examples])
+            for signature in run.service.functions
+        }
+        return export.publish(self.directory, Path(to), self.task.name, trials=trials, keep=keep)
 
 
 def read_config(directory: Path) -> tuple[Task, Config, dict[str, Any]]:
