@@ -177,6 +177,31 @@ def test_n_best_is_sorted_without_duplicates_and_scored_by_the_model(seed, beams
         np.testing.assert_allclose(found.scores[row][real], expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("penalty", [-0.5, 0.0, 0.7, 1.0])
+def test_stopping_early_changes_no_answer(penalty):
+    table, calls = random_table(4, 12, 4, seed=1), []
+    table[..., END] += 2  # answers end early, hypotheses stay open
+    step, *rest = table_decoder(table)
+
+    def counted(tokens, state):
+        calls.append(1)
+        return step(tokens, state)
+
+    def search(n_best):
+        calls.clear()
+        search = beam(counted, *rest, end=END, max_length=12, beams=4, n_best=n_best, length_penalty=penalty, pad=PAD)
+        return numpy_of(search), len(calls)
+
+    whole, all_steps = search(4)  # ends when nothing can change in four answers
+    for n_best in (1, 2):
+        found, steps = search(n_best)
+        np.testing.assert_array_equal(found.tokens, whole.tokens[:, :n_best])
+        np.testing.assert_array_equal(found.scores, whole.scores[:, :n_best])
+        assert steps <= all_steps
+    if penalty == 0:
+        assert search(1)[1] < all_steps
+
+
 def test_finished_hypotheses_stay_finished():
     # After 2 the model would love to go on from END with 3; it must not, and the first answer must survive.
     table = np.full((1, 6, 4, 4), -3.0)

@@ -128,9 +128,10 @@ def beam(
 
     `step` is called with N = B * beams tokens, a row's hypotheses next to each other, and a state of as many rows.
     A hypothesis is finished when `end` is among its row's `beams` best continuations, and is then set aside for good; a
-    row is finished when it has `beams` finished hypotheses, or at `max_length`, where those still open count as
-    they are. (Open ones are compared by probability alone: they are equally long.) length_penalty=0 prefers short
-    answers, 1 the mean per token; Wu et al. 2016, section 7, https://arxiv.org/abs/1609.08144, in its simplest form.
+    row is finished when it has `beams` finished hypotheses, when none that is open can still come among the `n_best`,
+    or at `max_length`, where those still open count as they are. (Open ones are compared by probability alone: they are
+    equally long.) length_penalty=0 prefers short answers, 1 the mean per token; Wu et al. 2016, section 7,
+    https://arxiv.org/abs/1609.08144, in its simplest form.
 
     Returns Decoded with tokens int32[B, n_best, L], lengths and scores [B, n_best], weights float32[B, n_best, L, T];
     sorted, without duplicates. If fewer than n_best exist: length 0 and score ABSENT.
@@ -192,11 +193,14 @@ def beam(
         new["lengths"] = _pick(ops.concatenate([loop["lengths"], lengths], axis=1), rows, kept)
         new["parents"] = _pick(ops.concatenate([loop["parents"], parents[:, :beams]], axis=1), rows, kept)
         new["last"] = _pick(ops.concatenate([loop["last"], tokens[:, :beams]], axis=1), rows, kept)
-        new["done"] = ops.logical_or(scores[:, -1] > -math.inf, t + 1 >= limit)
+        done = ops.logical_or(scores[:, -1] > -math.inf, t + 1 >= limit)
 
         # Go on with the best that have not ended.
         new["open"], kept = ops.top_k(ops.where(ended, -math.inf, values), beams)
         kept = ops.cast(kept, "int32")
+        # A hypothesis only loses probability: if even without losing more none can pass, what is found is the answer.
+        hope = new["open"][:, 0] / ops.cast(limit if length_penalty > 0 else t + 2, "float32") ** length_penalty
+        new["done"] = ops.logical_or(done, scores[:, n_best - 1] >= hope)
         parents, tokens = _pick(parents, rows, kept), _pick(tokens, rows, kept)
         new["written"] = _write(loop["written"], t, tokens)
         new["came_from"] = _write(loop["came_from"], t, parents)
@@ -310,28 +314,27 @@ def _pick(values, rows, index):
     return ops.take(ops.reshape(values, (-1,)), rows * values.shape[-1] + index)
 
 
-BLOCK = 128
-
-
 def _best(logits, count: int):
     """float[N, V] → the `count` largest float[N, count] and their ids, and the log of the sum of exponents float[N, 1].
 
-    In two stages: the `count` largest entries lie in the `count` blocks with the largest maxima. TensorFlow's top_k on
-    [320, 8000] took 17 ms, this 6; the maximum that the sum needs comes with it.
+    In two stages: the `count` largest entries lie in the `count` blocks with the largest maxima.
+    On [320, 6000] this takes half the time of one top_k alone.
     """
     width = logits.shape[-1]
-    if width < 2 * count * BLOCK:  # small vocabulary: the pool would be no smaller
+    block = next((size for size in range(24, 65) if width % size == 0), 32)
+    rows = ops.expand_dims(ops.arange(ops.shape(logits)[0], dtype="int32"), 1)
+    if width < 2 * count * block:  # small vocabulary: the pool would be no smaller
         values, tokens = ops.top_k(logits, count)
+        tokens = ops.cast(tokens, "int32")
     else:
-        blocks = -(-width // BLOCK)
-        padded = ops.pad(logits, ((0, 0), (0, blocks * BLOCK - width)), constant_values=-math.inf)
-        padded = ops.reshape(padded, (-1, BLOCK))  # [N * blocks, BLOCK]
+        blocks = -(-width // block)
+        padded = ops.pad(logits, ((0, 0), (0, blocks * block - width)), constant_values=-math.inf)
+        padded = ops.reshape(padded, (-1, block))  # [N * blocks, block]
         _, chosen = ops.top_k(ops.reshape(ops.max(padded, axis=-1), (-1, blocks)), count)  # [N, count]
         chosen = ops.sort(ops.cast(chosen, "int32"), axis=-1)  # in order, so that equals go to the smallest id
-        rows = ops.expand_dims(ops.arange(ops.shape(logits)[0], dtype="int32"), 1)
-        pool = ops.reshape(ops.take(padded, rows * blocks + chosen, axis=0), (-1, count * BLOCK))
+        pool = ops.reshape(ops.take(padded, rows * blocks + chosen, axis=0), (-1, count * block))
         values, index = ops.top_k(pool, count)
         index = ops.cast(index, "int32")
-        tokens = _pick(chosen, rows, index // BLOCK) * BLOCK + index % BLOCK
-    maximum = values[:, :1]
-    return values, tokens, maximum + ops.log(ops.sum(ops.exp(logits - maximum), axis=-1, keepdims=True))
+        tokens = _pick(chosen, rows, index // block) * block + index % block
+    # The largest entry's logit less its log probability: a softmax is one operation where exp and sum are four.
+    return values, tokens, values[:, :1] - ops.log(_pick(ops.softmax(logits), rows, tokens[:, :1]))
