@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from zoo import checkpoint
+from zoo import checkpoint, optimizers
 
 
 class Progress(keras.callbacks.Callback):
@@ -45,9 +45,9 @@ class Progress(keras.callbacks.Callback):
         self._tick(training=False)
         self.epochs = epoch + 1
         if logs is not None:
-            logs["gradient_norm"] = self.model.optimizer.gradient_norm
+            logs["gradient_norm"] = optimizers.of(self.model).gradient_norm
             logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self.model.optimizer.reset_gradient_norm()
+        optimizers.of(self.model).reset_gradient_norm()
 
 
 class History(keras.callbacks.History):

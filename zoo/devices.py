@@ -6,6 +6,7 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -21,9 +22,11 @@ class Device:
     threads: int
     backend: str
     precision: str
+    replicas: int  # devices that share every batch
 
     def __str__(self) -> str:
-        return f"{self.device} ({self.cpu}, {self.threads} threads), Keras on {self.backend}, {self.precision}"
+        shared = f", batches shared by {self.replicas} devices" if self.replicas > 1 else ""
+        return f"{self.device} ({self.cpu}, {self.threads} threads), Keras on {self.backend}, {self.precision}{shared}"
 
 
 def _cpu() -> str:
@@ -40,7 +43,7 @@ def describe(precision: str) -> Device:
     backend = keras.backend.backend()
     accelerators = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Device(", ".join(accelerators) or "CPU", _cpu(), threads, backend, precision)
+    return Device(", ".join(accelerators) or "CPU", _cpu(), threads, backend, precision, replicas())
 
 
 def _keep_freed_memory() -> None:
@@ -54,10 +57,61 @@ def _keep_freed_memory() -> None:
         mallopt(top_pad, 2**28)
 
 
+_strategy: Any = None  # tf.distribute.MirroredStrategy where several devices share each batch
+
+
+def replicas() -> int:
+    """How many devices share every batch."""
+    if _strategy is not None:
+        return _strategy.num_replicas_in_sync
+    distribution = keras.distribution.distribution()
+    return int(distribution.device_mesh.devices.size) if distribution else 1
+
+
+def scope() -> contextlib.AbstractContextManager:
+    """Where a model is built so that it trains on all replicas."""
+    return _strategy.scope() if _strategy is not None else contextlib.nullcontext()
+
+
+def sum_over_replicas(tensors: list) -> tuple[list, int]:
+    """Each tensor summed over the replicas that run this step (None stays None), and how many they are.
+
+    On JAX a step sees the whole batch, so that nothing is left to sum.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return tensors, 1
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tensors, 1
+    present = [tensor for tensor in tensors if tensor is not None]
+    summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+    return [None if tensor is None else next(summed) for tensor in tensors], context.num_replicas_in_sync
+
+
+def _share_batches() -> None:
+    """Takes all devices of the best kind into use."""
+    global _strategy
+    _strategy = None
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        if len(devices) > 1:
+            _strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
+    elif len(keras.distribution.list_devices()) > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+
+
 def prepare(*, precision: str, jit: bool, seed: int) -> Device:
-    """Sets precision, compilation and every random seed; called once, before a model is built."""
+    """Sets precision, compilation, devices and every random seed; called before a model is built.
+
+    All devices of the best kind share each batch; CUDA_VISIBLE_DEVICES says which are there.
+    """
     keras.config.set_dtype_policy(precision)
     set_jit(jit)
+    _share_batches()
     _keep_freed_memory()
     keras.utils.set_random_seed(seed)
     return describe(precision)

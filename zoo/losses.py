@@ -3,6 +3,32 @@
 import keras
 from keras import ops
 
+from zoo import devices
+
+
+class WeightedMean(keras.losses.Loss):
+    """Mixed into a loss: the mean is per unit of weight of the whole batch, however many replicas share the batch.
+
+    Keras averages the replicas' means. A replica with less real text then counts as much as one with more, so that the
+    same batch has another loss, and other gradients, on two devices than on one.
+    """
+
+    def __init__(self, *args, reduction: str = "mean_with_sample_weight", **kwargs):
+        super().__init__(*args, reduction=reduction, **kwargs)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        loss = super().__call__(y_true, y_pred, sample_weight)
+        if sample_weight is None:
+            return loss
+        mine = ops.cast(ops.sum(sample_weight), loss.dtype)
+        (everyone,), replicas = devices.sum_over_replicas([mine])
+        return loss if replicas == 1 else loss * replicas * mine / everyone
+
+
+@keras.saving.register_keras_serializable("zoo")
+class SparseCategoricalCrossentropy(WeightedMean, keras.losses.SparseCategoricalCrossentropy):
+    """`keras.losses.SparseCategoricalCrossentropy` as a `WeightedMean`: nats."""
+
 
 def token_crossentropy(tokens, logits, label_smoothing: float = 0.0):
     """−log probability of each token: int or float[B, S], float[B, S, V] → float32[B, S].
@@ -36,7 +62,7 @@ def token_crossentropy(tokens, logits, label_smoothing: float = 0.0):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class SequenceCrossentropy(keras.losses.Loss):
+class SequenceCrossentropy(WeightedMean):
     """Mean −log probability of a sequence's tokens, by weight.
 
     Args:
@@ -48,7 +74,7 @@ class SequenceCrossentropy(keras.losses.Loss):
     """
 
     def __init__(self, label_smoothing: float = 0.0, *, name: str = "crossentropy", **kwargs):
-        super().__init__(name=name, **{"reduction": "mean_with_sample_weight", **kwargs})
+        super().__init__(name=name, **kwargs)
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):

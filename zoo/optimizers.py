@@ -3,38 +3,63 @@
 import keras
 from keras import ops
 
+from zoo import devices
+
 
 @keras.saving.register_keras_serializable("zoo")
 class AdamW(keras.optimizers.AdamW):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101).
 
-    Biases and one-dimensional weights are not decayed. `gradient_norm` holds the mean global norm, before clipping, of
-    the steps since `reset_gradient_norm`.
+    Biases and one-dimensional weights are not decayed. Gradients are clipped by their global norm, under a distribution
+    strategy by that of their sum over all replicas (Keras would clip each replica's share on its own). `gradient_norm`
+    holds the mean norm, before clipping, of the steps since `reset_gradient_norm`.
+
+    Args:
+        clip_norm: the largest global norm that is applied.
+        kwargs: as for keras.optimizers.AdamW.
     """
+
+    def __init__(self, learning_rate=0.001, *, clip_norm: float, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.clip_norm = clip_norm
+
+    def get_config(self):
+        return {**super().get_config(), "clip_norm": self.clip_norm}
 
     def build(self, variables):
         if self.built:
             return
         super().build(variables)
-        self.norm_sum = self.add_variable((), name="norm_sum")
-        self.norm_steps = self.add_variable((), name="norm_steps")
+        self.norm_sum = self.add_variable((), aggregation="only_first_replica", name="norm_sum")
+        self.norm_steps = self.add_variable((), aggregation="only_first_replica", name="norm_steps")
         if self.weight_decay:
             self.exclude_from_weight_decay(var_list=[v for v in variables if len(v.shape) < 2])
 
     def apply(self, grads, trainable_variables=None):
-        squares = [ops.sum(ops.square(ops.convert_to_tensor(g))) for g in grads if g is not None]
         self.build(trainable_variables or self._trainable_variables)
-        self.norm_sum.assign_add(ops.sqrt(ops.cast(sum(squares), "float32")))
+        # An embedding's gradient comes as slices; every step below would make it dense anew.
+        grads = [gradient if gradient is None else ops.convert_to_tensor(gradient) for gradient in grads]
+        grads, replicas = devices.sum_over_replicas(grads)
+        norm = ops.sqrt(sum(ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None))
+        self.norm_sum.assign_add(norm)
         self.norm_steps.assign_add(1.0)
-        super().apply(grads, trainable_variables)
+        # A norm that is not finite makes all weights NaN: nothing is hidden. Keras sums over the replicas once more.
+        scale = self.clip_norm / ops.maximum(norm, self.clip_norm) / replicas
+        super().apply([g if g is None else g * ops.cast(scale, g.dtype) for g in grads], trainable_variables)
 
     @property
     def gradient_norm(self) -> float:
-        return float(self.norm_sum) / max(float(self.norm_steps), 1.0)
+        total, steps = (float(ops.convert_to_numpy(v)) for v in (self.norm_sum, self.norm_steps))
+        return total / max(steps, 1.0)
 
     def reset_gradient_norm(self) -> None:
         self.norm_sum.assign(0.0)
         self.norm_steps.assign(0.0)
+
+
+def of(model: keras.Model) -> AdamW:
+    """The model's optimizer; under mixed_float16 Keras wraps it in one that scales the loss."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
 def adamw(cfg) -> AdamW:
@@ -42,7 +67,7 @@ def adamw(cfg) -> AdamW:
     return AdamW(
         cfg.learning_rate,
         weight_decay=cfg.weight_decay,
-        global_clipnorm=cfg.clip_norm,
+        clip_norm=cfg.clip_norm,
         use_ema=cfg.average_weights > 0,
         ema_momentum=cfg.average_weights or 0.99,
     )

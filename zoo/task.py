@@ -74,7 +74,7 @@ class Config:
         60.0, "between two checkpoints for --resume; each epoch ends with one too", low=0
     )
     jit: bool = option(False, "compile the recurrent loops with XLA: seconds a shape, for long runs with simple or gru")
-    precision: Literal["float32", "mixed_bfloat16"] = option("float32", "of training; what is exported is float32")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option("float32", "of training; what is exported is float32")
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
@@ -264,16 +264,18 @@ class Task:
             caches["train"].lengths,
             batch_tokens=cfg.batch_tokens,
             shapes=cfg.shapes,
+            replicas=device.replicas,
             longest=caches["validation"].lengths.max(axis=0),
         )
         batches = batching.Batches(caches["train"], buckets, seed=cfg.seed, curriculum=cfg.curriculum)
         validation = batching.Batches(caches["validation"], buckets, seed=None)
         efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
         say(f"batches: {len(batches)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
-        model = self.model(cfg, codec)
+        with devices.scope():
+            model = self.model(cfg, codec)
+            optimizers.of(model).learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
         if first:
             _copy_weights(first, model)
-        model.optimizer.learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
         _make(directory)
         codec.save(directory / "codec")
         checkpoint.write(directory / "config.toml", _comments(origin) + cfg.to_toml())

@@ -17,6 +17,8 @@ https://arxiv.org/abs/1603.01360; Ma & Hovy 2016, section 2.3, https://arxiv.org
 import keras
 from keras import ops
 
+from zoo.losses import WeightedMean
+
 
 @keras.saving.register_keras_serializable("zoo")
 class Softmax(keras.layers.Layer):
@@ -161,11 +163,11 @@ def tag_probabilities(log_probs, keep_mask):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class TagLoss(keras.losses.Loss):
+class TagLoss(WeightedMean):
     """`tag_nll` as a loss, per unit of weight: with weight 1 on tokens and 0 on padding, the NLL per token, nats."""
 
-    def __init__(self, reduction: str = "mean_with_sample_weight", name: str = "tag_loss"):
-        super().__init__(reduction=reduction, name=name)
+    def __init__(self, name: str = "tag_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
 
     def call(self, y_true, y_pred):
         return tag_nll(y_true, y_pred)

@@ -17,7 +17,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import cli, export, layers, metrics, optimizers, plots
+from zoo import cli, export, layers, losses, metrics, optimizers, plots
 from zoo.data import sources, synthetic, text
 from zoo.errors import InputError
 from zoo.task import Config as CommonConfig
@@ -97,7 +97,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     classifier = keras.Model(tokens, logits, name="sentiment")
     classifier.compile(
         optimizers.adamw(cfg),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
+        losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
     return classifier

@@ -1,0 +1,48 @@
+"""One device, several devices and several machines give the same numbers."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+# Trains a tiny run of a task on `devices` logical CPUs and prints its losses. A process of its own: TensorFlow's devices
+# and Keras' backend are settled once.
+TRAIN = """
+import json, sys
+task, devices, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+from tests.conftest import get_task, small_flags
+from zoo import cli
+task = get_task(task)
+flags = [*small_flags(task), "--dropout", "0", "--word-dropout", "0", "--average-weights", "0.9"]
+assert cli.main(task, [*flags, "--run-dir", folder, "--export-dir", folder + "/saved_models"]) == 0
+"""
+
+
+def losses(task: str, devices: int, folder) -> dict[str, list[float]]:
+    from zoo.task import read_history
+
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, task, str(devices), str(folder)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    history = read_history(folder)
+    record = json.loads((folder / "metrics.json").read_text())
+    return {**history, "replicas": [record["replicas"]]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["sentiment", "pos_tagging"])
+def test_two_devices_train_as_one_does(task, tmp_path):
+    one, two = losses(task, 1, tmp_path / "one"), losses(task, 2, tmp_path / "two")
+    assert (one.pop("replicas"), two.pop("replicas")) == ([1], [2])
+    for name in one:
+        np.testing.assert_allclose(two[name], one[name], rtol=2e-4, atol=1e-5, err_msg=name)
