@@ -23,12 +23,14 @@ SMALL = {
 }
 
 
-def small_flags(task: Task) -> list[str]:
-    """The flags that make a task's run a matter of seconds, as far as the task has them."""
+def small(task: Task, **changes) -> dict:
+    """The options that make a task's run a matter of seconds, and `changes`, as far as the task has them."""
     known = {entry.name for entry in fields(task.config)}
-    return [
-        word for name, value in SMALL.items() if name in known for word in (f"--{name.replace('_', '-')}", str(value))
-    ]
+    return {name: value for name, value in {**SMALL, **changes}.items() if name in known}
+
+
+def small_flags(task: Task) -> list[str]:
+    return [word for name, value in small(task).items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 def get_task(name: str) -> Task:
