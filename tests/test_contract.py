@@ -177,8 +177,9 @@ def test_the_command_line_says_what_it_did(trained):
 
 
 @pytest.mark.slow
-def test_trained_in_half_precision_serves_in_full(trained, tmp_path):
-    cfg = dataclasses.replace(trained.run.cfg, precision="mixed_bfloat16", epochs=1)
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_trained_in_half_precision_serves_in_full(trained, precision, tmp_path):
+    cfg = dataclasses.replace(trained.run.cfg, precision=precision, epochs=1)
     try:
         run = trained.task.train(cfg, run_dir=tmp_path / "run")
         assert (run.export(tmp_path / "saved_models") / "saved_model.pb").is_file()  # compared with float32 answers

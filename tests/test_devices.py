@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-# Trains a tiny run of a task on `devices` logical CPUs and prints its losses. A process of its own: TensorFlow's devices
-# and Keras' backend are settled once.
+# Trains a tiny run of a task on several logical CPUs, in a process of its own: TensorFlow settles its devices once.
 TRAIN = """
 import json, sys
 task, devices, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]

@@ -10,7 +10,7 @@ from zoo.task import Config
 
 def test_gradient_norm_is_the_mean_before_clipping():
     weight = keras.Variable([0.0, 0.0])
-    optimizer = optimizers.AdamW(0.1, global_clipnorm=1.0)
+    optimizer = optimizers.AdamW(0.1, clip_norm=1.0)
     optimizer.build([weight])
     for gradient in ([3.0, 4.0], [0.0, 1.0]):
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])

@@ -74,7 +74,9 @@ class Config:
         60.0, "between two checkpoints for --resume; each epoch ends with one too", low=0
     )
     jit: bool = option(False, "compile the recurrent loops with XLA: seconds a shape, for long runs with simple or gru")
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option("float32", "of training; what is exported is float32")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(
+        "float32", "of training; what is exported is float32"
+    )
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
