@@ -70,3 +70,18 @@ def test_encoder_comes_back_from_its_config():
         3, cell="gru", layers=2, residual=True, dropout=0.2, variational=True, bidirectional=False
     )
     assert RecurrentEncoder.from_config(encoder.get_config()).get_config() == encoder.get_config()
+
+
+@pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
+def test_reading_in_pieces_is_reading_at_once(cell):
+    encoder = RecurrentEncoder(5, cell=cell, layers=2, residual=True, bidirectional=False)
+    whole, last = encoder(STEPS, np.ones([2, 3], bool))
+    first, state = encoder.resume(STEPS[:, :1], np.zeros([2, encoder.state_size], "float32"))
+    rest, state = encoder.resume(STEPS[:, 1:], state)
+    np.testing.assert_allclose(np.concatenate([first, rest], axis=1), whole, atol=1e-6)
+    assert any(np.allclose(part, last, atol=1e-6) for part in np.split(state, encoder.state_size // 5, axis=1))
+
+
+def test_what_is_read_from_both_ends_cannot_be_resumed():
+    with pytest.raises(ValueError, match="bidirectional=False"):
+        RecurrentEncoder(5).resume(STEPS, np.zeros([2, 20], "float32"))

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tests.conftest import Printed
 from zoo import cli, metrics
 from zoo.data import synthetic, words
+from zoo.errors import InputError
 from zoo.task import Run
 from zoo.tasks import pos_tagging
 
@@ -210,5 +211,5 @@ def test_any_treebank_is_enough(tmp_path):
 
 def test_one_tag_is_nothing_to_learn():
     examples = [{"tokens": ["a"], "tags": ["_"]}]
-    with pytest.raises(pos_tagging.InputError, match="nothing to tell apart"):
+    with pytest.raises(InputError, match="nothing to tell apart"):
         pos_tagging.codec(pos_tagging.Config(column="xpos"), examples)

@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from tests.conftest import Trained
 from zoo import export, loader
+from zoo.data import synthetic
 from zoo.task import _row
+from zoo.tasks import pos_tagging
 
 MANY = 64
 
@@ -131,6 +133,32 @@ def test_what_cannot_be_answered_says_why(trained, served, questions):
         served(**{**inputs, name: np.ones(good.shape, "float32")})
     with pytest.raises(loader.Refused, match="expected"):
         served(other=good)
+
+
+def test_words_are_tagged_as_they_come_as_in_the_whole_sentence(tmp_path):
+    """Two sentences at once, a word of each a request; the state travels with the requests."""
+    cfg = pos_tagging.Config(bidirectional=False, output="softmax", units=6, embedding=6, layers=2, characters="none")
+    codec = pos_tagging.codec(cfg, sentences := list(synthetic.tagged_sentences("train"))[:50])
+    service = pos_tagging.serve(cfg, codec, model := pos_tagging.model(cfg, codec))
+    export.write(export.Service(codec, model, stream=service.functions["stream"]), tmp_path)
+    tokens = [sentence["tokens"] for sentence in sentences if len(sentence["tokens"]) >= 6][:2]
+    whole = service(tokens=tf.constant([row[:6] for row in tokens]))
+    with loader.Model(tmp_path) as served:
+        state = np.zeros([2, 2 * 2 * 6], "float32")  # layers × (h and c) × units
+        for t in range(6):
+            word = np.array([row[t] for row in tokens], object)
+            answer = served("stream", token=word, state=state)
+            state = answer["state"]
+            np.testing.assert_array_equal(answer["tag"], whole["tags"][:, t])
+            np.testing.assert_allclose(answer["probability"], whole["probabilities"][:, t], atol=1e-5)
+
+
+def test_only_what_reads_forward_and_tags_alone_can_be_fed_word_by_word():
+    sentences = list(synthetic.tagged_sentences("train"))[:5]
+    for options in ({}, {"bidirectional": False}, {"output": "softmax"}):
+        cfg = pos_tagging.Config(units=4, embedding=4, **options)
+        codec = pos_tagging.codec(cfg, sentences)
+        assert "stream" not in pos_tagging.serve(cfg, codec, pos_tagging.model(cfg, codec)).functions
 
 
 def test_values_survive_the_way_to_the_other_process():

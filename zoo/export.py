@@ -227,7 +227,11 @@ def compare(signature: str, answers: Arrays, expected: Arrays) -> None:
 
 
 def save(run_dir: str, model_dir: str) -> None:
-    """Traces the run's service and saves it; runs in the child process."""
-    service = zoo.load(run_dir, precision="float32").service
+    """Traces the run's service in float32 and saves it; runs in the child process."""
+    write(zoo.load(run_dir, precision="float32").service, model_dir)
+
+
+def write(service: Service, model_dir: str | os.PathLike[str]) -> None:
+    """Saves what a server needs."""
     signatures = {name: function.get_concrete_function() for name, function in service.functions.items()}
-    tf.saved_model.save(service, model_dir, signatures=signatures)
+    tf.saved_model.save(service, os.fspath(model_dir), signatures=signatures)

@@ -48,6 +48,8 @@ class Vocabulary(tf.Module):
 
     Args:
         tokens: each once. Where `<unk>` is among them, its id stands for every token that is not; else that id is -1.
+    Attributes:
+        keys: the same tokens as string[size].
     """
 
     suffix = ".txt"
@@ -59,7 +61,7 @@ class Vocabulary(tf.Module):
         ids = tf.range(len(self.tokens), dtype=tf.int32)
         keys = tf.constant(self.tokens)
         self._table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), self.unknown)
-        self._keys = keys
+        self.keys = keys
 
     @classmethod
     def learn(
@@ -96,7 +98,7 @@ class Vocabulary(tf.Module):
 
     def lookup(self, ids: tf.Tensor) -> tf.Tensor:
         """int[...] → string[...]."""
-        return tf.gather(self._keys, ids)
+        return tf.gather(self.keys, ids)
 
     def save(self, file: Path) -> None:
         file.write_text("".join(f"{token}\n" for token in self.tokens), encoding="utf-8")
@@ -160,8 +162,8 @@ class Subwords(tf.Module):
 
         self._model = model
         self._pieces = tensorflow_text.SentencepieceTokenizer(model, out_type=tf.int32)
-        self._keys = self._pieces.id_to_string(tf.range(self._pieces.vocab_size()))
-        self.tokens = tuple(key.decode() for key in self._keys.numpy())
+        self.keys = self._pieces.id_to_string(tf.range(self._pieces.vocab_size()))
+        self.tokens = tuple(key.decode() for key in self.keys.numpy())
 
     @classmethod
     def learn_from(cls, texts: Iterable[str], *, size: int) -> "Subwords":
@@ -206,7 +208,7 @@ class Subwords(tf.Module):
 
     def lookup(self, ids: tf.Tensor) -> tf.Tensor:
         """int[...] → string[...], the pieces."""
-        return tf.gather(self._keys, ids)
+        return tf.gather(self.keys, ids)
 
     def save(self, file: Path) -> None:
         """The model, and beside it a .vocab that people can read, as SentencePiece itself writes it."""
@@ -251,6 +253,20 @@ def framed(ids: tf.RaggedTensor, *, start: int, end: int) -> tuple[tf.RaggedTens
     """int32[B, ragged] → what a decoder reads, `start` first, and what it writes, `end` last; both one longer."""
     column = tf.ones([ids.nrows(), 1], ids.dtype)
     return tf.concat([column * start, ids], axis=1), tf.concat([ids, column * end], axis=1)
+
+
+def choices(names: Iterable[str], *, what: str) -> Vocabulary:
+    """The labels that a model chooses from, each once, in alphabetical order.
+
+    Args:
+        what: begins the message of the error.
+    Raises:
+        InputError: there is one only.
+    """
+    labels = sorted(set(names))
+    if len(labels) < 2:
+        raise InputError(f"{what} is {labels[0]!r}; there is nothing to tell apart")
+    return Vocabulary(labels)
 
 
 class Codec(tf.Module):

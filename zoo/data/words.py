@@ -73,3 +73,20 @@ def affixes(words: tf.Tensor, longest: int) -> tf.Tensor:
         found.append(tf.strings.substr(words, tf.zeros_like(size), tf.fill(tf.shape(size), n), unit="UTF8_CHAR") + "…")
         found.append("…" + tf.strings.substr(words, start, tf.fill(tf.shape(size), n), unit="UTF8_CHAR"))
     return tf.stack(found, axis=1) if found else tf.fill([tf.size(words), 0], "")
+
+
+def features(codec: text.Codec, tokens: tf.RaggedTensor, *, most: int, longest: int) -> dict[str, tf.RaggedTensor]:
+    """All of it as ids of a codec's `words`, `characters` and `affixes`; what is 0 is left out.
+
+    Args:
+        tokens: string[B, ragged].
+    Returns:
+        words int32[B, ragged], characters int32[B, ragged, most], affixes int32[B, ragged, 2 * longest].
+    """
+    flat = clean(tokens.flat_values)  # [N]
+    found = {"words": tf.maximum(codec.words(lower(flat)), codec.words.unknown)}  # a word "<pad>" is not padding
+    if most:
+        found["characters"] = codec.characters(letters(flat, most)).to_tensor(shape=[None, most])
+    if longest:
+        found["affixes"] = codec.affixes(affixes(flat, longest))
+    return {name: tokens.with_flat_values(values) for name, values in found.items()}

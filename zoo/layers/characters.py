@@ -7,6 +7,8 @@ float[B, T, F] that is 0 for a word without characters. Cost grows with C, the l
 that are far longer than the rest.
 """
 
+from typing import Literal
+
 import keras
 from keras import ops
 
@@ -93,6 +95,11 @@ class CharRNN(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "dim": self.dim, "units": self.units}
+
+
+def spelling(kind: Literal["cnn", "rnn"], size: int, *, features: int) -> CharCNN | CharRNN:
+    """A CharCNN of three widths, or a CharRNN, over `size` characters, with `features` outputs a word."""
+    return CharCNN(size, filters=features // 3) if kind == "cnn" else CharRNN(size, units=features // 2)
 
 
 def _embedding(size, dim):

@@ -93,7 +93,7 @@ class CRF(keras.layers.Layer):
         return {**super().get_config(), "tags": self.tags}
 
 
-OUTPUTS = {"softmax": Softmax, "crf": CRF}
+OUTPUTS: dict[str, type[keras.layers.Layer]] = {"softmax": Softmax, "crf": CRF}
 
 
 def tag_nll(tags, log_probs):

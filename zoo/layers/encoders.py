@@ -1,5 +1,6 @@
 """Sequences to vectors: word dropout, stacked recurrent layers, and the ways to make one vector out of many steps."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import keras
@@ -112,6 +113,33 @@ class RecurrentEncoder(keras.layers.Layer):
             sequence = sequence + steps if self.residual and i > 0 else steps
         return sequence, state
 
+    @property
+    def state_size(self) -> int:
+        """Numbers that all layers together hold after a step."""
+        return self.layers * self.units * (2 if self.cell == "lstm" else 1)
+
+    def resume(self, sequence, state):
+        """Reads on where an earlier call stopped, so that steps can be given as they come.
+
+        Args:
+            sequence: float[B, T, F], no padding.
+            state: float[B, state_size]; zeros at the beginning.
+        Returns:
+            steps float[B, T, D] and the state after the last.
+        Raises:
+            ValueError: the encoder reads from both ends.
+        """
+        if self.bidirectional:
+            raise ValueError("what is read from both ends cannot be resumed: bidirectional=False")
+        parts = ops.split(state, self.state_size // self.units, axis=-1)
+        each = len(parts) // self.layers  # an LSTM's states are h, c
+        after = []
+        for i, layer in enumerate(self.stack):
+            steps, *new = layer(sequence, initial_state=parts[each * i : each * (i + 1)])
+            after += new
+            sequence = sequence + steps if self.residual and i > 0 else steps
+        return sequence, ops.concatenate(after, axis=-1)
+
     def compute_output_shape(self, sequence_shape, keep_mask_shape=None):
         return (*sequence_shape[:2], self.width), (sequence_shape[0], self.width)
 
@@ -181,3 +209,23 @@ class Pooling(keras.layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"by": self.by}
+
+
+def streaming(model: keras.Model) -> tuple[Callable, int]:
+    """Makes of a Functional model one that is fed piece by piece, with the same weights.
+
+    Args:
+        model: has one RecurrentEncoder, which reads forward only; all else looks at each step alone.
+    Returns:
+        a function of the model's inputs, any number of steps and none of them padding, and of float[B, state_size], the
+        state before them; it returns the model's outputs and the state after. And state_size; zeros are the beginning.
+    """
+    (encoder,) = (layer for layer in model.layers if isinstance(layer, RecurrentEncoder))
+    sequence, (steps, _) = encoder.input[0], encoder.output
+    before, after = keras.Model(model.input, sequence), keras.Model((model.input, steps), model.output)
+
+    def read_on(inputs, state):
+        steps, state = encoder.resume(before(inputs, training=False), state)
+        return after((inputs, steps), training=False), state
+
+    return read_on, encoder.state_size

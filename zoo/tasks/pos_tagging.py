@@ -12,7 +12,6 @@ Data: Universal Dependencies, Nivre et al. 2020, https://aclanthology.org/2020.l
 from __future__ import annotations  # keras and tensorflow in them are not loaded for --help
 
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +20,6 @@ import tensorflow as tf
 
 from zoo import cli, export, layers, metrics, optimizers, plots
 from zoo.data import conllu, sources, synthetic, text, words
-from zoo.errors import InputError
 from zoo.task import Config as CommonConfig
 from zoo.task import Task, option
 
@@ -42,6 +40,7 @@ class Config(CommonConfig):
     units: int = option(64, "size of the recurrent state, each direction", low=1)
     cell: Literal["simple", "lstm", "gru"] = option("lstm", "recurrent cell")
     layers: int = option(1, "recurrent layers", low=1)
+    bidirectional: bool = option(True, "read from both ends; false with softmax can tag words as they come")
     residual: bool = option(False, "add each recurrent layer's input to its output")
     dropout: float = option(0.3, "share of features dropped before each layer", low=0, high=0.95)
     variational: bool = option(False, "drop the same features at all words of a sentence")
@@ -54,9 +53,6 @@ def examples(cfg: Config, split: str) -> sources.Examples | None:
 
 
 def codec(cfg: Config, train: sources.Examples) -> text.Codec:
-    tags = sorted({tag for example in train for tag in example["tags"]})
-    if len(tags) < 2:
-        raise InputError(f"--data {cfg.data}: every word's {cfg.column} is {tags[0]!r}; there is nothing to tell apart")
     batches = [words.clean(b) for b in text.in_batches(token for example in train for token in example["tokens"])]
 
     def learn(of, first=(text.PADDING, text.UNKNOWN), **limits) -> text.Vocabulary:
@@ -67,21 +63,14 @@ def codec(cfg: Config, train: sources.Examples) -> text.Codec:
         characters=learn(lambda batch: words.letters(batch, cfg.max_characters).flat_values),
         affixes=learn(lambda batch: words.affixes(batch, cfg.affixes), min_count=cfg.min_count),
         forms=learn(tf.identity, first=()),  # every word of train as it is written: what is not here is new
-        tags=text.Vocabulary(tags),
+        tags=text.choices((t for e in train for t in e["tags"]), what=f"--data {cfg.data}: every word's {cfg.column}"),
     )
 
 
 def features(cfg: Config, codec: text.Codec, tokens: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
     """string[B, ragged] → words int32[B, ragged], characters int32[B, ragged, C], affixes int32[B, ragged, A]."""
-    flat = words.clean(tokens.flat_values)  # [N]
-    known = codec.words(words.lower(flat))
-    found = {"words": tf.maximum(known, codec.words.unknown)}  # a word that reads "<pad>" is not padding
-    if cfg.characters != "none":
-        letters = codec.characters(words.letters(flat, cfg.max_characters))  # [N, ragged]
-        found["characters"] = letters.to_tensor(shape=[None, cfg.max_characters])  # [N, C]
-    if cfg.affixes:
-        found["affixes"] = codec.affixes(words.affixes(flat, cfg.affixes))
-    return {name: tokens.with_flat_values(values) for name, values in found.items()}
+    letters = cfg.max_characters if cfg.characters != "none" else 0
+    return words.features(codec, tokens, most=letters, longest=cfg.affixes)
 
 
 def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[dict[str, tf.RaggedTensor], tf.RaggedTensor]:
@@ -95,11 +84,8 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     seen = [keras.layers.Embedding(len(codec.words), cfg.embedding, name="embedding")(known)]  # [B, T, embedding]
     if cfg.characters != "none":
         inputs["characters"] = keras.Input([None, cfg.max_characters], dtype="int32", name="characters")  # [B, T, C]
-        if cfg.characters == "cnn":  # either gives [B, T, character_features]
-            spelling = layers.CharCNN(len(codec.characters), filters=cfg.character_features // 3, widths=(2, 3, 4))
-        else:
-            spelling = layers.CharRNN(len(codec.characters), units=cfg.character_features // 2)
-        seen.append(spelling(inputs["characters"]))
+        spelling = layers.spelling(cfg.characters, len(codec.characters), features=cfg.character_features)
+        seen.append(spelling(inputs["characters"]))  # [B, T, character_features]
     if cfg.affixes:
         inputs["affixes"] = keras.Input([None, 2 * cfg.affixes], dtype="int32", name="affixes")  # [B, T, A]
         ends = keras.layers.Embedding(len(codec.affixes), cfg.affix_embedding, name="affixes_embedding")
@@ -109,14 +95,15 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
         cfg.units,
         cell=cfg.cell,
         layers=cfg.layers,
+        bidirectional=cfg.bidirectional,
         residual=cfg.residual,
         dropout=cfg.dropout,
         variational=cfg.variational,
     )(vectors, keep_mask=keep_mask)  # [B, T, 2*units]
     steps = keras.layers.Dropout(cfg.dropout, name="dropout")(steps)
     scores = keras.layers.Dense(len(codec.tags), dtype="float32", name="scores")(steps)  # [B, T, tags]
-    output = layers.crf.CRF if cfg.output == "crf" else layers.crf.Softmax
-    tagger = keras.Model(inputs, output(len(codec.tags), name="log_probs")(scores, keep_mask), name="pos_tagging")
+    log_probs = layers.crf.OUTPUTS[cfg.output](len(codec.tags), name="log_probs")(scores, keep_mask)
+    tagger = keras.Model(inputs, log_probs, name="pos_tagging")
     tagger.compile(optimizers.adamw(cfg), layers.crf.TagLoss(), weighted_metrics=[layers.crf.TagAccuracy()])
     return tagger
 
@@ -124,6 +111,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
 def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
     sentence = tf.TensorSpec([None, None], tf.string, name="tokens")  # "" on the right where a sentence is shorter
 
+    @tf.function(input_signature=[sentence])
     def read(tokens):
         """string[B, T] → the answer, and the probability of every tag float[B, T, tags], in the order of codec.tags."""
         tokens = tf.concat([tokens, tf.fill([tf.shape(tokens)[0], 1], "")], axis=1)  # [B, T+1]: T may be 0
@@ -138,9 +126,7 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
         tags, chosen = tf.where(real, codec.tags.lookup(best), ""), tf.gather(every, best, batch_dims=2)
         return {"tags": tags, "probabilities": chosen, "lengths": lengths}, every
 
-    @tf.function(input_signature=[sentence])
-    def tag(tokens):
-        return read(tokens)[0]
+    tag = tf.function(lambda tokens: read(tokens)[0], input_signature=[sentence])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def tag_text(texts):
@@ -149,9 +135,23 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
 
     @tf.function(input_signature=[sentence])
     def every_tag(tokens):
-        return {"probabilities": read(tokens)[1], "lengths": read(tokens)[0]["lengths"]}
+        answer, every = read(tokens)
+        return {**answer, "tags": tf.broadcast_to(codec.tags.keys, tf.shape(every)), "probabilities": every}
 
-    return export.Service(codec, model, serving_default=tag, text=tag_text, every_tag=every_tag)
+    signatures = {"serving_default": tag, "text": tag_text, "every_tag": every_tag}
+    if not cfg.bidirectional and cfg.output == "softmax":  # then a word's tag depends on no later word
+        read_on, size = layers.streaming(model)
+        word = tf.TensorSpec([None], tf.string, name="token")
+
+        @tf.function(input_signature=[word, tf.TensorSpec([None, size], tf.float32, name="state")])
+        def stream(token, state):
+            x = features(cfg, codec, tf.RaggedTensor.from_tensor(token[:, None]))
+            log_probs, state = read_on({name: part.to_tensor() for name, part in x.items()}, state)
+            best, log_probability = layers.crf.best_tags(log_probs)
+            return {"tag": codec.tags.lookup(best[:, 0]), "probability": tf.exp(log_probability), "state": state}
+
+        signatures["stream"] = stream
+    return export.Service(codec, model, **signatures)
 
 
 def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
@@ -174,8 +174,8 @@ def show(example: dict, answer: dict) -> str:
 
 
 def draw(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples, directory: Path) -> None:
-    truth = list(chain.from_iterable(example["tags"] for example in examples))
-    predicted = list(chain.from_iterable(answer["tags"] for answer in answers))
+    truth = [tag for example in examples for tag in example["tags"]]
+    predicted = [tag for answer in answers for tag in answer["tags"]]
     plots.confusion_matrix(truth, predicted, sorted({*truth, *predicted}), directory / "plots" / "confusion.png")
     (directory / "per_tag.txt").write_text(metrics.per_tag(truth, predicted), encoding="utf-8")
 

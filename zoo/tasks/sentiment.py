@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from zoo import cli, export, layers, losses, metrics, optimizers, plots
 from zoo.data import sources, synthetic, text
-from zoo.errors import InputError
 from zoo.task import Config as CommonConfig
 from zoo.task import Task, option
 
@@ -53,9 +52,6 @@ def examples(cfg: Config, split: str) -> sources.Examples | None:
 
 
 def codec(cfg: Config, train: sources.Examples) -> text.Codec:
-    labels = sorted({example["label"] for example in train})
-    if len(labels) < 2:
-        raise InputError(f"--data {cfg.data}: every training label is {labels[0]!r}; there is nothing to tell apart")
     batches = text.in_batches(example["text"] for example in train)
     words = text.Vocabulary.learn(
         (text.tokenize(batch).flat_values.numpy() for batch in batches),
@@ -63,7 +59,8 @@ def codec(cfg: Config, train: sources.Examples) -> text.Codec:
         min_count=cfg.min_count,
         first=(text.PADDING, text.UNKNOWN, text.END),
     )
-    return text.Codec(words=words, labels=text.Vocabulary(labels))
+    labels = text.choices((e["label"] for e in train), what=f"--data {cfg.data}: every training label")
+    return text.Codec(words=words, labels=labels)
 
 
 def token_ids(cfg: Config, codec: text.Codec, texts: tf.Tensor) -> tf.RaggedTensor:
@@ -107,11 +104,10 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def classify(texts):
         probabilities = tf.nn.softmax(model(token_ids(cfg, codec, texts).to_tensor(), training=False))  # [B, labels]
-        labels = tf.tile(codec.labels.lookup(tf.range(len(codec.labels)))[None], [tf.shape(texts)[0], 1])
         return {
             "label": codec.labels.lookup(tf.argmax(probabilities, axis=-1)),
             "probability": tf.reduce_max(probabilities, axis=-1),
-            "labels": labels,
+            "labels": tf.broadcast_to(codec.labels.keys, tf.shape(probabilities)),
             "probabilities": probabilities,
         }
 
