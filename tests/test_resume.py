@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -37,3 +39,16 @@ def test_a_run_that_is_told_to_stop_goes_on_to_the_same_end(trained: Trained, tm
     assert "epoch 1, 2 steps done" in capsys.readouterr().out
     ends_as(run, trained.run)
     assert not (tmp_path / "again" / "checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_nothing(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.kills", "sentiment", str(tmp_path), "20", "0"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    print(done.stdout.splitlines()[-1])
+    runs = [Run.load(path) for path in sorted(tmp_path.iterdir())]
+    assert len(runs) > 1
+    for run in runs:
+        ends_as(run, runs[-1])

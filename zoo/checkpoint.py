@@ -237,7 +237,8 @@ class Checkpoint(keras.callbacks.Callback):
         if self._step and batch < self._done:
             return
         self._run_steps_again()
-        if self.stop.signal or time.monotonic() - self._saved >= self.seconds:
+        begun = batch or self.epoch  # before the first step there is nothing to save, and Keras has not made all of it
+        if begun and (self.stop.signal or time.monotonic() - self._saved >= self.seconds):
             self._save(batch)
         if self.stop.signal:
             raise KeyboardInterrupt
