@@ -148,10 +148,8 @@ def latest(folder: Path) -> State | None:
     return None
 
 
-def make_variables(model: keras.Model, batch: tuple) -> None:
-    """Makes what Keras otherwise makes at the first step, so that it can be restored before: the optimizer's
-    variables and the metrics'."""
-    model.optimizer.build(model.trainable_variables)
+def make_metrics(model: keras.Model, batch: tuple) -> None:
+    """Has Keras make the metrics' variables, as it does at the first step, so that they can be restored before it."""
     x, y, sample_weight = batch
     model.test_on_batch(x, y, sample_weight=sample_weight)
 

@@ -276,13 +276,14 @@ class Task:
         with devices.scope():
             model = self.model(cfg, codec)
             optimizers.of(model).learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
+            model.optimizer.build(model.trainable_variables)  # now: a step that makes variables is traced twice
         if first:
             _copy_weights(first, model)
         _make(directory)
         codec.save(directory / "codec")
         checkpoint.write(directory / "config.toml", _comments(origin) + cfg.to_toml())
         if state:
-            checkpoint.make_variables(model, validation[0])
+            checkpoint.make_metrics(model, validation[0])
         run = Run(self, cfg, codec, model, directory)
         watch, progress = callbacks.for_run(
             cfg,
