@@ -5,7 +5,6 @@
 Every process is a fork, because importing TensorFlow takes longer than this training; nothing of it has run before.
 """
 
-import dataclasses
 import os
 import random
 import signal
@@ -17,8 +16,8 @@ import keras
 import sklearn.pipeline  # noqa: F401  the baseline's, before the forks
 import tensorflow as tf
 
-from tests.conftest import SMALL, get_task
-from zoo import checkpoint, plots, task
+from tests.conftest import get_task, small
+from zoo import checkpoint, plots
 
 IMPORTED = (keras.Model, tf.constant, checkpoint.State, plots.learning_curve)  # they are imported when they are used
 
@@ -49,8 +48,7 @@ def start(work, die_in_save: int | None = None) -> int:
 def main(name: str, folder: Path, kills: int, seed: int) -> None:
     random.seed(seed)
     of = get_task(name)
-    known = {entry.name for entry in dataclasses.fields(of.config)}
-    cfg = of.config(**{key: value for key, value in SMALL.items() if key in known}, checkpoint_seconds=0.0)
+    cfg = of.config(**small(of, checkpoint_seconds=0.0))
     began = time.monotonic()
     assert os.waitpid(start(lambda: of.train(cfg, run_dir=folder / "whole")), 0)[1] == 0
     whole = time.monotonic() - began
