@@ -98,6 +98,8 @@ def _parser(task: Task, verb: str) -> _Parser:
         parser.add_argument("--split", choices=("train", "validation", "test"), default="test")
     if verb == "predict":
         parser.add_argument("inputs", metavar="INPUT", nargs="*", help="standard input, a line each, without it")
+        for name in task.pictures:
+            parser.add_argument(f"--{name}", metavar="FILE.png", help=f"draw the {name} of the first input's answer")
     if verb in ("evaluate", "predict"):
         parser.add_argument("--json", action="store_true", help="a JSON object a line")
     if verb == "export":
@@ -191,7 +193,8 @@ def _print_result(task: Task, run: Run) -> None:
     say(f"\ntest split, {record['examples']['test']:,} examples, epoch {epochs['kept']} of {epochs['run']}")
     for name, value in record["metrics"].items():
         if isinstance(value, (int, float)):
-            say(f"  {name:<18} {value:.4f}   {baseline['name']}: {baseline.get(name, float('nan')):.4f}")
+            beside = f"   {baseline['name']}: {baseline[name]:.4f}" if name in baseline else ""
+            say(f"  {name:<18} {value:.4f}{beside}")
     say(
         f"  {seconds['setup']:.0f} s set-up, {seconds['train']:.0f} s training "
         f"({record['tokens_per_second']:,.0f} real tokens a second), {seconds['evaluate']:.0f} s evaluation; "
@@ -222,6 +225,9 @@ def _predict(task: Task, options: argparse.Namespace, arguments: list[str]) -> N
         say("one input a line, end with Ctrl-D")
     inputs = options.inputs or [line.rstrip("\n") for line in sys.stdin]
     questions = [run.service.question(text)[1] for text in inputs]
+    for name, draw in task.pictures.items():
+        if (path := getattr(options, name)) and questions:
+            draw(run, questions[0], Path(path))
     for question, answer in zip(questions, run.predict(questions), strict=True):
         print(json.dumps({**question, **answer}, ensure_ascii=False) if options.json else task.show(question, answer))
 

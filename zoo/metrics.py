@@ -51,6 +51,48 @@ def translation(truth: Sequence[str], answers: Sequence[str]) -> dict[str, float
     }
 
 
+def word_for_word(train: Iterable[dict], test: Iterable[dict], *, rounds: int = 5) -> tuple[str, list[dict]]:
+    """Each source word replaced by its likeliest translation under IBM model 1, learned by expectation maximisation.
+
+    Brown et al. 1993, section 4.1, https://aclanthology.org/J93-2003
+
+    Args:
+        train, test: with "source" and "target" texts; words are what stands between blanks.
+    """
+    source_ids: dict[str, int] = {}
+    target_ids: dict[str, int] = {}
+    links = []  # every source word of a pair with every target word of it
+    first = 0  # target words so far
+    for example in train:
+        source = np.array([source_ids.setdefault(word, len(source_ids)) for word in example["source"].split()], int)
+        target = np.array([target_ids.setdefault(word, len(target_ids)) for word in example["target"].split()], int)
+        place = first + np.arange(len(target))
+        links.append(np.stack([np.tile(source, len(target)), target.repeat(len(source)), place.repeat(len(source))]))
+        first += len(target)
+    sources, targets, places = np.concatenate([np.zeros((3, 0), int), *links], axis=1)
+    pairs, pair = np.unique(sources * max(len(target_ids), 1) + targets, return_inverse=True)
+    words, partners = np.divmod(pairs, max(len(target_ids), 1))
+    chance = np.ones(len(pairs))  # P(target word | source word), up to the first round's normalisation
+    for _ in range(rounds):
+        share = chance[pair] / np.bincount(places, chance[pair])[places]  # which source word wrote this target word?
+        counts = np.bincount(pair, share)
+        chance = counts / np.bincount(words, counts)[words]
+    order = np.lexsort((chance, words))  # of each word's partners the likeliest comes last
+    names = list(target_ids)
+    best = {int(word): names[int(partner)] for word, partner in zip(words[order], partners[order], strict=True)}
+    return "word for word (IBM model 1)", [
+        {"translation": " ".join(best.get(source_ids.get(word, -1), word) for word in example["source"].split())}
+        for example in test
+    ]
+
+
+def sentence_chrf(truth: str, answer: str) -> float:
+    """chrF of one sentence, 0 to 100."""
+    from sacrebleu.metrics import CHRF
+
+    return CHRF().sentence_score(answer, [truth]).score
+
+
 def classification(truth: Sequence[str], answers: Sequence[dict], labels: Sequence[str]) -> dict[str, float]:
     """accuracy, and auc: the area under the ROC curve, for more than two labels the mean of one against the rest.
 

@@ -76,6 +76,20 @@ def confusion_matrix(truth: Sequence[str], predicted: Sequence[str], labels: Seq
     _save(figure, path)
 
 
+def attention(source: Sequence[str], target: Sequence[str], weights: Sequence[Sequence[float]], path: Path) -> None:
+    """What each written token looked at: a row for it, a column for every token read, shade is the weight.
+
+    Args:
+        weights: float[len(target), len(source)], each row sums to 1.
+    """
+    figure, panel = plt.subplots(figsize=(0.34 * len(source) + 1.2, 0.3 * len(target) + 1.0))
+    panel.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    panel.set_xticks(range(len(source)), source, rotation=60, ha="left", rotation_mode="anchor")
+    panel.set_yticks(range(len(target)), target)
+    panel.xaxis.tick_top()
+    _save(figure, path)
+
+
 def tag_probabilities(
     tokens: Sequence[str], tags: Sequence[str], probabilities: np.ndarray | Sequence[Sequence[float]], path: Path
 ) -> None:

@@ -21,7 +21,7 @@ import tomllib
 import types
 import typing
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
@@ -136,12 +136,14 @@ class Task:
         encode: (cfg, codec, batch of tensors) → x, y, ragged, not padded.
         model: (cfg, codec) → a compiled Functional model.
         serve: (cfg, codec, model) → Service; its main signature's input names are keys of an example. Lists whose
-            length differs by row are answered padded, with the rows' `lengths` int[B].
+            length differs by row are answered padded, with the rows' `lengths` int[B], or `NAME_lengths` of NAME.
         score: (cfg, codec, answers, examples) → metrics; the first is the one that is reported.
         baseline: (cfg, codec, train with validation, test) → name and the classical model's answers to test.
         quality: (example, answer) → 0.0 (wrong) to 1.0 (right), to pick samples by.
         show: (example, answer) → one line for people; the truth in it where the example has it.
-        draw: (cfg, codec, answers, examples, run directory) → writes the task's own plots and tables there.
+        draw: (run, answers, examples) → writes the task's own plots and tables into the run's directory.
+        pictures: name → (run, question, file), a picture of how one question is answered: of the first test example in
+            every run, of any input by `predict --NAME FILE.png`.
         watch: (run, validation examples) → callbacks of the task's own.
         forced: names of the model's own metrics that are reported beside those of `score`.
         stratify: the key of an example whose values the validation split has in proportion, and no split alone.
@@ -159,6 +161,7 @@ class Task:
     quality: Callable
     show: Callable
     draw: Callable | None = None
+    pictures: Mapping[str, Callable] = field(default_factory=dict)
     watch: Callable | None = None
     forced: tuple[str, ...] = ()
     stratify: str | None = None
@@ -348,8 +351,10 @@ class Task:
         plots.learning_curve(history, pictures / "learning_curve.png", monitor=cfg.monitor, best=best)
         plots.gradient_norm(history, pictures / "gradient_norm.png", clip_norm=cfg.clip_norm)
         plots.length_histogram(caches["train"].lengths, buckets.edges, pictures / "lengths.png", efficiency=efficiency)
+        for name, picture in self.pictures.items():
+            picture(run, next(iter(data["test"])), pictures / f"{name}.png")
         if self.draw:
-            self.draw(cfg, codec, answers, data["test"], directory)
+            self.draw(run, answers, data["test"])
         checkpoint.write(directory / "metrics.json", json.dumps(run.metrics, indent=2) + "\n")  # now it is finished
         shutil.rmtree(directory / "checkpoints")
         return run
@@ -371,7 +376,7 @@ class Run:
     """A trained model with everything it needs to answer. `zoo.load(directory)` makes one from disk."""
 
     task: Task
-    cfg: Config
+    cfg: Any  # the task's own Config
     codec: text.Codec
     model: keras.Model
     directory: Path
@@ -437,7 +442,11 @@ class Run:
         examples = self.task.splits(cfg)[split] if not data or split != "test" else self.task.examples(cfg, split)
         if examples is None:
             raise InputError(f"--data {cfg.data} has no {split} split")
-        return self.task.score(cfg, self.codec, self.predict(examples), examples) | self.forced(examples)
+        return self.score(examples) | self.forced(examples)
+
+    def score(self, examples: sources.Examples) -> dict[str, float]:
+        """The task's metrics of the run's own answers to `examples`."""
+        return self.task.score(self.cfg, self.codec, self.predict(examples), examples)
 
     def forced(self, examples: sources.Examples) -> dict[str, float]:
         """What the task reports of the model's own metrics, with the true sequence as its input (teacher forcing)."""
@@ -542,10 +551,22 @@ def _numpy(tensors: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
 
 
 def _row(arrays: dict[str, np.ndarray], position: int) -> dict[str, Any]:
-    """One row of a batch of answers. Where it has `lengths`, its lists are cut to that, and it is left out."""
+    """One row of a batch of answers, without its padding.
+
+    `NAME_lengths` int[B] or int[B, K] says how much of NAME is the row's, along its first K axes; `lengths` says it of
+    all lists. They are no part of the answer.
+    """
     row = {name: value[position] for name, value in arrays.items()}
-    length = row.pop("lengths", None)
-    return {name: export.plain(value[:length] if np.ndim(value) else value) for name, value in row.items()}
+    common = row.pop("lengths", None)
+    lengths = {
+        name: row.pop(f"{name}_lengths", common if np.ndim(row[name]) else None)
+        for name in list(row)
+        if not name.endswith("_lengths")
+    }
+    return {
+        name: export.plain(row[name] if length is None else row[name][tuple(slice(n) for n in np.atleast_1d(length))])
+        for name, length in lengths.items()
+    }
 
 
 def _tensor(values: list, spec: tf.TensorSpec) -> tf.Tensor:

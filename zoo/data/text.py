@@ -14,6 +14,7 @@ from zoo.errors import InputError
 
 PADDING, UNKNOWN, START, END = "<pad>", "<unk>", "<start>", "<end>"
 SPECIAL = (PADDING, UNKNOWN, START, END)  # of what is written token by token: their ids are 0, 1, 2, 3
+START_ID, END_ID = SPECIAL.index(START), SPECIAL.index(END)
 
 
 def tokenize(text: tf.Tensor) -> tf.RaggedTensor:
@@ -115,7 +116,7 @@ class Words(Vocabulary):
     """
 
     suffix = ".words"
-    start, end = SPECIAL.index(START), SPECIAL.index(END)
+    start, end = START_ID, END_ID
 
     @classmethod
     def learn_from(cls, texts: Iterable[str], *, size: int, min_count: int = 1) -> "Words":
@@ -137,7 +138,7 @@ class Words(Vocabulary):
         return self(self.split(texts))
 
     def decode(self, ids: tf.Tensor) -> tf.Tensor:
-        """int32[B, T] → string[B]; padding, start and end are left out."""
+        """int32[..., T] → string[...]; padding, start and end are left out."""
         tokens = tf.where((ids == self.unknown) | (ids >= len(SPECIAL)), self.lookup(ids), "")
         texts = tf.strings.reduce_join(tokens, axis=-1)
         return tf.strings.strip(tf.strings.regex_replace(texts, f"▁|({UNKNOWN})", r" \1"))
@@ -152,9 +153,7 @@ class Subwords(tf.Module):
     """
 
     suffix = ".model"
-    # What has to be loaded beside TensorFlow to run a graph with it; TF Serving has it built in.
-    op_libraries = ("tensorflow_text/python/ops/_sentencepiece_tokenizer.so",)
-    start, end, unknown = SPECIAL.index(START), SPECIAL.index(END), SPECIAL.index(UNKNOWN)
+    start, end, unknown = START_ID, END_ID, SPECIAL.index(UNKNOWN)
 
     def __init__(self, model: bytes):
         super().__init__()
@@ -203,8 +202,9 @@ class Subwords(tf.Module):
         return self._pieces.tokenize(texts)
 
     def decode(self, ids: tf.Tensor) -> tf.Tensor:
-        """int32[B, T] → string[B]; padding, start and end are left out."""
-        return self._pieces.detokenize(ids)
+        """int32[..., T] → string[...]; padding, start and end are left out."""
+        shape = tf.shape(ids)
+        return tf.reshape(self._pieces.detokenize(tf.reshape(ids, [-1, shape[-1]])), shape[:-1])
 
     def lookup(self, ids: tf.Tensor) -> tf.Tensor:
         """int[...] → string[...], the pieces."""
@@ -249,7 +249,9 @@ class Counts(tf.Module):
         return cls([int(line) for line in file.read_text(encoding="utf-8").split()])
 
 
-def framed(ids: tf.RaggedTensor, *, start: int, end: int) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+def framed(
+    ids: tf.RaggedTensor, *, start: int = START_ID, end: int = END_ID
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
     """int32[B, ragged] → what a decoder reads, `start` first, and what it writes, `end` last; both one longer."""
     column = tf.ones([ids.nrows(), 1], ids.dtype)
     return tf.concat([column * start, ids], axis=1), tf.concat([ids, column * end], axis=1)

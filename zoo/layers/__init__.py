@@ -2,6 +2,17 @@
 
 from zoo.layers import crf
 from zoo.layers.characters import CharCNN, CharRNN, spelling
+from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
 
-__all__ = ["CharCNN", "CharRNN", "Pooling", "RecurrentEncoder", "WordDropout", "crf", "spelling", "streaming"]
+__all__ = [
+    "AttentionDecoder",
+    "CharCNN",
+    "CharRNN",
+    "Pooling",
+    "RecurrentEncoder",
+    "WordDropout",
+    "crf",
+    "spelling",
+    "streaming",
+]

@@ -12,7 +12,6 @@ Data: Universal Dependencies, Nivre et al. 2020, https://aclanthology.org/2020.l
 from __future__ import annotations  # keras and tensorflow in them are not loaded for --help
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import keras
@@ -21,7 +20,7 @@ import tensorflow as tf
 from zoo import cli, export, layers, metrics, optimizers, plots
 from zoo.data import conllu, sources, synthetic, text, words
 from zoo.task import Config as CommonConfig
-from zoo.task import Task, option
+from zoo.task import Run, Task, option
 
 
 @dataclass(frozen=True)
@@ -173,11 +172,11 @@ def show(example: dict, answer: dict) -> str:
     return " ".join(f"{token}/{tag}" + (f" (truth: {true})" if true != tag else "") for token, tag, true in told)
 
 
-def draw(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples, directory: Path) -> None:
+def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
     truth = [tag for example in examples for tag in example["tags"]]
     predicted = [tag for answer in answers for tag in answer["tags"]]
-    plots.confusion_matrix(truth, predicted, sorted({*truth, *predicted}), directory / "plots" / "confusion.png")
-    (directory / "per_tag.txt").write_text(metrics.per_tag(truth, predicted), encoding="utf-8")
+    plots.confusion_matrix(truth, predicted, sorted({*truth, *predicted}), run.directory / "plots" / "confusion.png")
+    (run.directory / "per_tag.txt").write_text(metrics.per_tag(truth, predicted), encoding="utf-8")
 
 
 TASK = Task(

@@ -11,7 +11,6 @@ Data: IMDB reviews, Maas et al. 2011, https://aclanthology.org/P11-1015
 from __future__ import annotations  # keras and tensorflow in them are not loaded for --help
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import keras
@@ -20,7 +19,7 @@ import tensorflow as tf
 from zoo import cli, export, layers, losses, metrics, optimizers, plots
 from zoo.data import sources, synthetic, text
 from zoo.task import Config as CommonConfig
-from zoo.task import Task, option
+from zoo.task import Run, Task, option
 
 
 @dataclass(frozen=True)
@@ -134,9 +133,9 @@ def show(example: dict, answer: dict) -> str:
     return f"{answer['label']} {answer['probability']:.3f}{mark}: {words[:160]}{' …' if len(words) > 160 else ''}"
 
 
-def draw(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples, directory: Path) -> None:
+def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
     truth, predicted = [example["label"] for example in examples], [answer["label"] for answer in answers]
-    plots.confusion_matrix(truth, predicted, codec.labels.tokens, directory / "plots" / "confusion.png")
+    plots.confusion_matrix(truth, predicted, run.codec.labels.tokens, run.directory / "plots" / "confusion.png")
 
 
 TASK = Task(
