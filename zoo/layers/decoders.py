@@ -154,7 +154,7 @@ class AttentionDecoder(keras.layers.Layer):
         self.embedding_dim, self.readout_dim = embedding_dim, readout_dim
         self.attend, self.input_feeding, self.bridge, self.tied = attend, input_feeding, bridge, tied
         self.scheduled_sampling, self.dropout, self.token_counts = scheduled_sampling, dropout, token_counts
-        # Vectors of length 1: with Keras' own start, a tenth of that, a tied one learns how often tokens are and no more.
+        # Vectors of length 1: with Keras' start, a tenth of that, a tied one learns how often tokens are and no more.
         spread = keras.initializers.RandomNormal(stddev=embedding_dim**-0.5)
         self.embedding = keras.layers.Embedding(
             vocabulary, embedding_dim, spread, dtype=self.dtype_policy, name="embedding"
