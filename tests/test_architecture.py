@@ -26,6 +26,7 @@ GROUND = [
     "zoo.layers",
     "zoo.data",
     "zoo.loader",
+    "zoo.serving",
     "zoo.errors",
 ]
 

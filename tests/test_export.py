@@ -155,6 +155,7 @@ def test_other_answers_are_told(got, want):
         export.compare("s", {"score": np.array(got)}, {"score": np.array(want)})
 
 
+@pytest.mark.parametrize("trained", ["sentiment"], indirect=True)
 def test_a_broken_run_leaves_the_old_version(trained, tmp_path):
     """A run whose weights are broken is refused when the child loads it; version 1 stays the only one."""
     run_dir, folder = tmp_path / "run", tmp_path / "saved_models" / trained.task.name

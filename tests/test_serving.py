@@ -6,9 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.config import model_server_config_pb2
 
 from tests.conftest import Trained
-from zoo import export, loader
+from zoo import export, loader, serving
 from zoo.data import synthetic
 from zoo.task import _row
 from zoo.tasks import pos_tagging
@@ -140,7 +143,8 @@ def test_words_are_tagged_as_they_come_as_in_the_whole_sentence(tmp_path):
     cfg = pos_tagging.Config(bidirectional=False, output="softmax", units=6, embedding=6, layers=2, characters="none")
     codec = pos_tagging.codec(cfg, sentences := list(synthetic.tagged_sentences("train"))[:50])
     service = pos_tagging.serve(cfg, codec, model := pos_tagging.model(cfg, codec))
-    export.write(export.Service(codec, model, stream=service.functions["stream"]), tmp_path)
+    stream = export.Service(codec, model, stream=service.functions["stream"])
+    export.write(stream, tmp_path, name="stream", samples=sentences[:2])
     tokens = [sentence["tokens"] for sentence in sentences if len(sentence["tokens"]) >= 6][:2]
     whole = service(tokens=tf.constant([row[:6] for row in tokens]))
     with loader.Model(tmp_path) as served:
@@ -159,6 +163,40 @@ def test_only_what_reads_forward_and_tags_alone_can_be_fed_word_by_word():
         cfg = pos_tagging.Config(units=4, embedding=4, **options)
         codec = pos_tagging.codec(cfg, sentences)
         assert "stream" not in pos_tagging.serve(cfg, codec, pos_tagging.model(cfg, codec)).functions
+
+
+def test_requests_to_warm_up_with_are_answered(trained, served):
+    """One that failed would keep the server from serving the model."""
+    warm = set()
+    for record in tf.data.TFRecordDataset(trained.version / "assets.extra" / "tf_serving_warmup_requests"):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        assert request.model_spec.name == trained.task.name
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        assert served(request.model_spec.signature_name, **inputs)
+        warm |= {(request.model_spec.signature_name, len(value)) for value in inputs.values()}
+    assert warm == {(signature, rows) for signature in served.signatures for rows in (1, 8)}
+
+
+def test_a_server_puts_requests_together_where_rows_are_alike(trained):
+    """It pads others with their first value, which is no padding of ours."""
+    service = trained.run.service
+    specs = [spec for signature in service.functions for spec in service.inputs_of(signature).values()]
+    alike = all(spec.shape[1:].is_fully_defined() for spec in specs)
+    assert (trained.version / "batching_params.pbtxt").exists() == alike
+
+
+def test_the_list_of_models_names_what_has_a_version(trained, tmp_path):
+    folder = trained.version.parent.parent
+    config = text_format.Parse(serving.models_config(folder), model_server_config_pb2.ModelServerConfig())
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path) == (trained.task.name, f"/models/{trained.task.name}")
+    assert (folder / "models.config").read_text() == serving.models_config(folder)
+    for path in ("a/1/saved_model.pb", "b/.exporting-1/saved_model.pb", "c/2/saved_model.pb", "c/3/saved_model.pb"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    config = text_format.Parse(serving.models_config(tmp_path, "/x"), model_server_config_pb2.ModelServerConfig())
+    assert [model.base_path for model in config.model_config_list.config] == ["/x/a", "/x/c"]
 
 
 def test_values_survive_the_way_to_the_other_process():

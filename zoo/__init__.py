@@ -71,6 +71,7 @@ _import_on_first_use(
     "zoo.metrics",
     "zoo.optimizers",
     "zoo.plots",
+    "zoo.serving",
 )
 
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from zoo import loader
+from zoo import loader, serving
 from zoo.errors import InputError
 
 TOLERANCE = 1e-5
@@ -90,6 +91,11 @@ class Service(tf.Module):
         specs = self.inputs_of(signature)
         return {name: example[name] if name in example else other(spec) for name, spec in specs.items()}
 
+    def batch(self, signature: str, rows: list[dict[str, Any]]) -> dict[str, tf.Tensor]:
+        """Rows of inputs as a signature takes them: shorter lists are padded on the right with "" or 0."""
+        specs = self.inputs_of(signature)
+        return {name: _tensor([row[name] for row in rows], spec) for name, spec in specs.items()}
+
     def __call__(self, signature: str = "serving_default", /, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.functions[signature](*(inputs[name] for name in self.inputs_of(signature)))
 
@@ -135,6 +141,10 @@ def publish(
                 for old in versions(folder)[: -keep if keep else 0]:
                     os.rename(folder / str(old), temporary / str(old))  # gone at once; deleted with the rest
                 _write_through(folder)
+            with _locked(to):
+                config = temporary / "models.config"
+                config.write_text(serving.models_config(to), encoding="utf-8")
+                os.replace(config, to / config.name)
             return version
     except OSError as error:
         raise InputError(f"cannot write an export to {folder}: {error.strerror}") from error
@@ -206,6 +216,12 @@ def _child(*arguments: str) -> str:
     return done.stdout
 
 
+def _tensor(values: list, spec: tf.TensorSpec) -> tf.Tensor:
+    if spec.shape.rank == 1:
+        return tf.constant(values, spec.dtype)
+    return tf.ragged.constant(values, dtype=spec.dtype, ragged_rank=spec.shape.rank - 1).to_tensor()
+
+
 def plain(value: Any) -> Any:
     """NumPy to plain Python, all the way down; UTF-8 to str."""
     if isinstance(value, np.ndarray | np.generic):
@@ -228,10 +244,19 @@ def compare(signature: str, answers: Arrays, expected: Arrays) -> None:
 
 def save(run_dir: str, model_dir: str) -> None:
     """Traces the run's service in float32 and saves it; runs in the child process."""
-    write(zoo.load(run_dir, precision="float32").service, model_dir)
+    run = zoo.load(run_dir, precision="float32")
+    samples = run.task.examples(run.task.config(), "train")  # not of the run's own data, which nobody gave away
+    write(run.service, Path(model_dir), name=run.task.name, samples=list(islice(samples, 8)))
 
 
-def write(service: Service, model_dir: str | os.PathLike[str]) -> None:
-    """Saves what a server needs."""
+def write(service: Service, model_dir: Path, *, name: str, samples: list[dict[str, Any]]) -> None:
+    """Saves what a server needs: the graph, the weights, requests to warm up with, how to batch."""
     signatures = {name: function.get_concrete_function() for name, function in service.functions.items()}
     tf.saved_model.save(service, os.fspath(model_dir), signatures=signatures)
+    requests = (
+        (signature, service.batch(signature, [service.trial(signature, sample) for sample in rows]))
+        for signature in service.functions
+        for rows in (samples[:1], samples)
+    )
+    serving.write_warm_up(model_dir, name, requests)
+    serving.write_batching(model_dir, (spec for key in service.functions for spec in service.inputs_of(key).values()))

@@ -431,8 +431,7 @@ class Run:
 
     def _ask(self, signature: str, rows: list[dict]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """One batch as it is asked and as it is answered, padding included."""
-        specs = self.service.inputs_of(signature)
-        inputs = {name: _tensor([row[name] for row in rows], spec) for name, spec in specs.items()}
+        inputs = self.service.batch(signature, rows)
         answer = self.service(signature, **inputs)
         return _numpy(inputs), _numpy(answer)
 
@@ -567,12 +566,6 @@ def _row(arrays: dict[str, np.ndarray], position: int) -> dict[str, Any]:
         name: export.plain(row[name] if length is None else row[name][tuple(slice(n) for n in np.atleast_1d(length))])
         for name, length in lengths.items()
     }
-
-
-def _tensor(values: list, spec: tf.TensorSpec) -> tf.Tensor:
-    if spec.shape.rank == 1:
-        return tf.constant(values, spec.dtype)
-    return tf.ragged.constant(values, dtype=spec.dtype, ragged_rank=spec.shape.rank - 1).to_tensor()
 
 
 def _round(value: Any) -> Any:
