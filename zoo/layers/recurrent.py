@@ -11,6 +11,7 @@ Source: LSTM, Hochreiter and Schmidhuber 1997; GRU with the reset gate after the
 Cho et al. 2014, https://arxiv.org/abs/1406.1078v1
 """
 
+import functools
 from collections.abc import Callable
 
 import keras
@@ -71,8 +72,7 @@ class _Fast(keras.layers.RNN):
         states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        compiled = _jit and bool(training)
-        outputs, states = _run(self._kind, sequences, states, mask, weights, self.go_backwards, compiled=compiled)
+        outputs, states = _run(self._kind, sequences, states, mask, weights, self.go_backwards, bool(training))
         last, outputs = _keras_padding(states[0], outputs, mask, self.go_backwards, self.zero_output_for_mask)
         return last, outputs, states
 
@@ -103,7 +103,7 @@ class Bidirectional(keras.layers.Bidirectional):
     """`keras.layers.Bidirectional`; the two directions share no operation, so TensorFlow runs them side by side."""
 
 
-def _run(kind, x, states, mask, weights, go_backwards, *, compiled):
+def _run(kind, x, states, mask, weights, go_backwards, training):
     """Outputs float[B, T, units] in computing order, padded steps arbitrary but finite, and the final states."""
     import tensorflow as tf
 
@@ -116,12 +116,13 @@ def _run(kind, x, states, mask, weights, go_backwards, *, compiled):
         x = tf.where(mask[:, :, None], x, 0.0)  # whatever stands in the padding, NaN too, must not reach a gradient
         x = tf.reverse_sequence(x, lengths, seq_axis=1, batch_axis=0) if go_backwards else x
     weights = [tf.identity(keras.ops.convert_to_tensor(w)) for w in weights]  # a custom gradient wants tensors
-    xla = compiled or _inside_xla()
+    x = tf.transpose(x, [1, 0, 2])
+    compiled = _jit and training
     # BlockLSTMV2 spends little per step but multiplies slowly: at 128 units the plain loop passes it.
-    core = _block_lstm if kind == "lstm" and weights[1].shape[0] < 128 and not xla else _loop
-    if compiled and not _inside_xla():
-        core = tf.function(core, jit_compile=True, autograph=False)
-    every = core(kind, tf.transpose(x, [1, 0, 2]), states, *weights)  # states after every step, each [T, B, units]
+    if kind == "lstm" and weights[1].shape[0] < 128 and not (compiled or _inside_xla()):
+        every = _block_lstm(x, states, *weights)
+    else:  # states after every step, each [T, B, units]
+        every = _loop(kind, x, states, *weights, training=training, compiled=compiled)
     if lengths is None:
         last = [s[-1] for s in every]
     else:  # right padding: the steps after a row's end change nothing that is read
@@ -153,7 +154,7 @@ def _inside_xla() -> bool:
     return bool(control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
 
 
-def _block_lstm(kind, x, states, kernel, recurrent, bias):
+def _block_lstm(x, states, kernel, recurrent, bias):
     """LSTM over float[T, B, I] by the fused stock operation; its gate order i, f, c, o is Keras' own."""
     import tensorflow as tf
 
@@ -174,7 +175,7 @@ def _block_lstm(kind, x, states, kernel, recurrent, bias):
     return core(x, *states, tf.concat([kernel, recurrent], axis=0), bias)
 
 
-def _loop(kind, x, states, kernel, recurrent, bias):
+def _loop(kind, x, states, kernel, recurrent, bias, *, training, compiled):
     """Any of the three over float[T, B, I] as a loop of stock operations, for XLA or the plain graph.
 
     Returns a list of the states after every step, each float[T, B, units].
@@ -182,101 +183,163 @@ def _loop(kind, x, states, kernel, recurrent, bias):
     import tensorflow as tf
 
     steps, units = tf.shape(x)[0], recurrent.shape[0]
+    # sigmoid(v) = tanh(v / 2) / 2 + 1 / 2: halved here, a gate costs a tanh. XLA's sigmoid takes three times as long.
+    half = tf.repeat([1.0 if gate == "tanh" else 0.5 for gate in _GATES[kind]], units)
+    kernel, recurrent, bias = kernel * half, recurrent * half, bias * half
     inner_bias = bias[1] if kind == "gru" else tf.zeros_like(bias)
-    width = x.shape[-1]
-    projected = tf.matmul(tf.reshape(x, [-1, width]), kernel) + (bias[0] if kind == "gru" else bias)
+    projected = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), kernel) + (bias[0] if kind == "gru" else bias)
     projected = tf.reshape(projected, [steps, -1, recurrent.shape[1]])
+    forward, forward_and_keep, backward = _passes(kind, compiled)
 
     @tf.custom_gradient
     def core(xp, recurrent, inner_bias, *first):
-        def body(t, states, kept):
-            _, states = _STEPS[kind](tf, xp_steps.read(t), tf.matmul(states[0], recurrent) + inner_bias, *states)
-            return t + 1, states, tuple(k.write(t, s) for k, s in zip(kept, states, strict=True))
-
-        xp_steps = _unstack(tf, xp)
-        kept = tuple(_array(tf, s, steps) for s in first)
-        _, _, kept = tf.while_loop(lambda t, *_: t < steps, body, (0, tuple(first), kept), maximum_iterations=steps)
-        every = [k.stack() for k in kept]
+        every, kept = (forward_and_keep if training else forward)(xp, recurrent, inner_bias, *first)
 
         def grad(*upstream):
+            # Who differentiates what was not run for training pays for the loop twice.
+            values = kept if training else forward_and_keep(xp, recurrent, inner_bias, *first)[1]
             before = [tf.concat([f[None], s[:-1]], axis=0) for f, s in zip(first, every, strict=True)]
-            flat_before = tf.reshape(before[0], [-1, units])
-            inner = tf.reshape(tf.matmul(flat_before, recurrent), tf.shape(xp)) + inner_bias
-            factors, _ = _STEPS[kind](tf, xp, inner, *before)
-            arrays = [_unstack(tf, a) for a in factors]
-            transposed = tf.transpose(recurrent)  # once: a product with transpose_b=True turns it at every step
-            ups = [_unstack(tf, a) for a in upstream]
-
-            def body(t, carried, kept):
-                d = [c + u.read(t) for c, u in zip(carried, ups, strict=True)]
-                d, d_inner, carried = _BACK[kind](tf, [a.read(t) for a in arrays], *d)
-                carried = (carried[0] + tf.matmul(d_inner, transposed), *carried[1:])
-                return t - 1, carried, tuple(k.write(t, v) for k, v in zip(kept, (d_inner, d), strict=True))
-
-            zeros = tuple(tf.zeros_like(f) for f in first)
-            start = (steps - 1, zeros, (_array(tf, xp[0], steps), _array(tf, first[0], steps)))
-            _, carried, kept = tf.while_loop(lambda t, *_: t >= 0, body, start, maximum_iterations=steps)
-            d_inner, d = (k.stack() for k in kept)
+            d_xp, d_inner, d_first = backward(recurrent, values, before, every, upstream)
             flat = tf.reshape(d_inner, [-1, recurrent.shape[1]])
-            d_recurrent = tf.matmul(flat_before, flat, transpose_a=True)
-            d_xp = tf.concat([d_inner[..., : 2 * units], d * factors[2]], axis=-1) if kind == "gru" else d_inner
-            return d_xp, d_recurrent, tf.reduce_sum(flat, axis=0), *carried
+            d_recurrent = tf.matmul(tf.reshape(before[0], [-1, units]), flat, transpose_a=True)
+            return d_xp, d_recurrent, tf.reduce_sum(flat, axis=0), *d_first
 
         return tuple(every), grad
 
     return core(projected, recurrent, inner_bias, *states)
 
 
+@functools.cache
+def _passes(kind, compiled):
+    """The loops: forward, forward that keeps what the gradient needs, backward.
+
+    Compiled, they are the same functions for all layers, so that XLA sees each shape once.
+    """
+    import tensorflow as tf
+
+    step, factors, back = _PARTS[kind]
+
+    def forward(keep, xp, recurrent, inner_bias, *first):
+        """→ the states after every step and what is kept of every step, each float[T, B, units or more]."""
+        steps = tf.shape(xp)[0]
+        sizes = [recurrent.shape[0] * width for width in (*(1 for _ in first), *(_KEPT[kind] if keep else ()))]
+
+        def body(t, states, written):
+            states, kept = step(tf, xp_steps.read(t), tf.matmul(states[0], recurrent) + inner_bias, *states)
+            values = (*states, *kept) if keep else states
+            return t + 1, states, tuple(w.write(t, v) for w, v in zip(written, values, strict=True))
+
+        xp_steps = _unstack(tf, xp)
+        written = tuple(_array(tf, xp, steps, size) for size in sizes)
+        _, _, written = tf.while_loop(lambda t, *_: t < steps, body, (0, first, written), maximum_iterations=steps)
+        stacked = [w.stack() for w in written]
+        return stacked[: len(first)], stacked[len(first) :]
+
+    def backward(recurrent, kept, before, after, upstream):
+        """→ gradients to xp, to what is added to it, and to the first states."""
+        steps, units = tf.shape(before[0])[0], recurrent.shape[0]
+        given = (kept, before, after)
+        given = given if compiled else factors(tf, *given)  # XLA fuses them into the step; else all steps at once
+        arrays = tf.nest.map_structure(lambda a: _unstack(tf, a), (given, tuple(upstream)))
+        transposed = tf.transpose(recurrent)  # once: a product with transpose_b=True turns it at every step
+
+        def body(t, carried, written):
+            given, up = tf.nest.map_structure(lambda a: a.read(t), arrays)
+            d = [c + u for c, u in zip(carried, up, strict=True)]
+            d_gates, carried = back(tf, factors(tf, *given) if compiled else given, *d)
+            carried = (carried[0] + tf.matmul(d_gates[-1], transposed), *carried[1:])
+            return t - 1, carried, tuple(w.write(t, v) for w, v in zip(written, d_gates, strict=True))
+
+        zeros = tuple(tf.zeros_like(b[0]) for b in before)
+        written = tuple(_array(tf, before[0], steps, units * width) for width in _GRADIENTS[kind])
+        start = (steps - 1, zeros, written)
+        _, carried, written = tf.while_loop(lambda t, *_: t >= 0, body, start, maximum_iterations=steps)
+        *d_candidate, d_inner = (w.stack() for w in written)
+        d_xp = tf.concat([d_inner[..., : 2 * units], *d_candidate], axis=-1) if d_candidate else d_inner
+        return d_xp, d_inner, carried
+
+    passes = (functools.partial(forward, False), functools.partial(forward, True), backward)
+    return [tf.function(f, jit_compile=True, autograph=False) for f in passes] if compiled else passes
+
+
 def _unstack(tf, a):
     return tf.TensorArray(a.dtype, tf.shape(a)[0], element_shape=a.shape[1:]).unstack(a)
 
 
-def _array(tf, like, steps):
-    return tf.TensorArray(like.dtype, steps, element_shape=like.shape)
+def _array(tf, like, steps, size):
+    return tf.TensorArray(like.dtype, steps, element_shape=(like.shape[1], size))
 
 
-# One step forward: (projected input, inner = h @ recurrent + inner bias, states) → (factors, new states). It works on
-# one step in the loop and on all steps at once in the backward pass, whose loop multiplies by the factors and no more.
+# One step of each: (projected input, inner = h @ recurrent + inner bias, states) → (new states, what is kept).
+# Its factors: (kept, states before, states after) → what the gradients of the new states are multiplied by, for one
+# step or for all at once. Its way back: (factors, gradients of the new states) → (gradients to the gates, of the
+# states before as far as they do not pass the product with `recurrent`).
+
+
+def _half(tanh):
+    """The sigmoid of a gate from the tanh of its half."""
+    return tanh / 2 + 0.5
 
 
 def _lstm_step(tf, xp, inner, h, c):
-    i, f, g, o = tf.split(xp + inner, 4, axis=-1)
-    i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-    new = f * c + i * g
-    squashed = tf.tanh(new)
-    gates = [g * i * (1 - i), c * f * (1 - f), i * (1 - g * g), squashed * o * (1 - o)]
-    return (tf.concat(gates, axis=-1), o * (1 - squashed * squashed), f), (o * squashed, new)
+    gates = tf.tanh(xp + inner)
+    i, f, g, o = tf.split(gates, 4, axis=-1)
+    c = _half(f) * c + _half(i) * g
+    return (_half(o) * tf.tanh(c), c), (gates,)
+
+
+def _lstm_factors(tf, kept, before, after):
+    i, f, g, o = tf.split(kept[0], 4, axis=-1)
+    squashed = tf.tanh(after[1])
+    gates = [g * (1 - i * i) / 2, before[1] * (1 - f * f) / 2, _half(i) * (1 - g * g), squashed * (1 - o * o) / 2]
+    return tf.concat(gates, axis=-1), _half(o) * (1 - squashed * squashed), _half(f)
 
 
 def _lstm_back(tf, factors, dh, dc):
     gates, through, forget = factors
     dc += dh * through
-    return dh, tf.concat([dc, dc, dc, dh], axis=-1) * gates, (tf.zeros_like(dh), dc * forget)
+    return (tf.concat([dc, dc, dc, dh], axis=-1) * gates,), (tf.zeros_like(dh), dc * forget)
 
 
 def _gru_step(tf, xp, inner, h):
-    xz, xr, xh = tf.split(xp, 3, axis=-1)
-    iz, ir, ih = tf.split(inner, 3, axis=-1)
-    z, r = tf.sigmoid(xz + iz), tf.sigmoid(xr + ir)
-    candidate = tf.tanh(xh + r * ih)
-    to_candidate = (1 - z) * (1 - candidate * candidate)
-    gates = [(h - candidate) * z * (1 - z), to_candidate * ih * r * (1 - r), to_candidate * r]
-    return (tf.concat(gates, axis=-1), z, to_candidate), (z * h + (1 - z) * candidate,)
+    units = h.shape[-1]
+    gates = tf.tanh(xp[:, : 2 * units] + inner[:, : 2 * units])
+    z, r = tf.split(_half(gates), 2, axis=-1)
+    inner = inner[:, 2 * units :]
+    candidate = tf.tanh(xp[:, 2 * units :] + r * inner)
+    return (candidate + z * (h - candidate),), (gates, candidate, inner)
+
+
+def _gru_factors(tf, kept, before, after):
+    gates, candidate, inner = kept
+    z, r = tf.split(gates, 2, axis=-1)
+    to_candidate = (1 - _half(z)) * (1 - candidate * candidate)
+    gates = [(before[0] - candidate) * (1 - z * z) / 2, to_candidate * inner * (1 - r * r) / 2, to_candidate * _half(r)]
+    return tf.concat(gates, axis=-1), to_candidate, _half(z)
 
 
 def _gru_back(tf, factors, dh):
-    gates, update, _ = factors
-    return dh, tf.concat([dh, dh, dh], axis=-1) * gates, (dh * update,)
+    gates, to_candidate, update = factors
+    return (dh * to_candidate, tf.concat([dh, dh, dh], axis=-1) * gates), (dh * update,)
 
 
 def _simple_step(tf, xp, inner, h):
-    new = tf.tanh(xp + inner)
-    return (1 - new * new,), (new,)
+    return (tf.tanh(xp + inner),), ()
+
+
+def _simple_factors(tf, kept, before, after):
+    return 1 - after[0] * after[0]
 
 
 def _simple_back(tf, factors, dh):
-    return dh, dh * factors[0], (tf.zeros_like(dh),)
+    return (dh * factors,), (tf.zeros_like(dh),)
 
 
-_STEPS: dict[str, Callable] = {"lstm": _lstm_step, "gru": _gru_step, "simple": _simple_step}
-_BACK: dict[str, Callable] = {"lstm": _lstm_back, "gru": _gru_back, "simple": _simple_back}
+_GATES = {"lstm": ("sigmoid", "sigmoid", "tanh", "sigmoid"), "gru": ("sigmoid", "sigmoid", "tanh"), "simple": ("tanh",)}
+_KEPT = {"lstm": (4,), "gru": (2, 1, 1), "simple": ()}  # widths, in units
+_GRADIENTS = {"lstm": (4,), "gru": (1, 3), "simple": (1,)}  # the same; the last is what `recurrent` is multiplied by
+_PARTS: dict[str, tuple[Callable, Callable, Callable]] = {
+    "lstm": (_lstm_step, _lstm_factors, _lstm_back),
+    "gru": (_gru_step, _gru_factors, _gru_back),
+    "simple": (_simple_step, _simple_factors, _simple_back),
+}
