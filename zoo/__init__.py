@@ -62,6 +62,8 @@ _import_on_first_use(
     "zoo.checkpoint",
     "zoo.data.batching",
     "zoo.data.cache",
+    "zoo.data.images",
+    "zoo.data.scenes",
     "zoo.data.text",
     "zoo.decoding",
     "zoo.devices",

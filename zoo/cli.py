@@ -224,12 +224,24 @@ def _predict(task: Task, options: argparse.Namespace, arguments: list[str]) -> N
     if not options.inputs and sys.stdin.isatty():
         say("one input a line, end with Ctrl-D")
     inputs = options.inputs or [line.rstrip("\n") for line in sys.stdin]
-    questions = [run.service.question(text)[1] for text in inputs]
+    questions = [_question(run, text) for text in inputs]
     for name, draw in task.pictures.items():
         if (path := getattr(options, name)) and questions:
             draw(run, questions[0], Path(path))
     for question, answer in zip(questions, run.predict(questions), strict=True):
-        print(json.dumps({**question, **answer}, ensure_ascii=False) if options.json else task.show(question, answer))
+        told = {name: value for name, value in {**question, **answer}.items() if not isinstance(value, bytes)}
+        print(json.dumps(told, ensure_ascii=False) if options.json else task.show(question, answer))
+
+
+def _question(run: Run, word: str) -> dict:
+    """What a word of the command line asks: itself, or the file it names where the input's name ends in _bytes."""
+    name = next(iter(run.service.inputs))
+    if not name.endswith("_bytes"):
+        return run.service.question(word)[1]
+    try:
+        return {name.removesuffix("_bytes"): word, name: Path(word).read_bytes()}
+    except OSError as error:
+        raise InputError(f"cannot read {word}: {error.strerror}") from error
 
 
 def _export(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:

@@ -13,7 +13,7 @@ when it has its `end` tokens or its `max_length`, whichever is first, so every s
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -36,6 +36,17 @@ class Decoded(NamedTuple):
     lengths: Any
     scores: Any
     weights: Any
+
+
+def without(step: Callable, tokens: Sequence[int]) -> Callable:
+    """The same `step`, after which none of `tokens` is ever chosen."""
+
+    def allowed(last, state):
+        logits, state, weights = step(last, state)
+        never = ops.sum(ops.one_hot(np.array(tokens), logits.shape[-1], dtype="float32"), axis=0)
+        return ops.cast(logits, "float32") - 1e9 * never, state, weights
+
+    return allowed
 
 
 def greedy(step: Callable, state, first, *, end: int, max_length, pad: int = 0, positions=None) -> Decoded:

@@ -177,3 +177,38 @@ def most_frequent_tag(train: Iterable[dict], test: Iterable[dict]) -> tuple[str,
     return "most frequent tag of each word", [
         {"tags": [best.get(token, otherwise) for token in example["tokens"]]} for example in test
     ]
+
+
+def captioning(answers: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """bleu_1 … bleu_4 and rouge_l, 0 to 1, and cider, 0 to 10, as the COCO captioning challenge computes them.
+
+    BLEU: Papineni et al. 2002, https://aclanthology.org/P02-1040; ROUGE-L: Lin 2004, https://aclanthology.org/W04-1013;
+    CIDEr-D: Vedantam et al. 2015, https://arxiv.org/abs/1411.5726. Term frequencies of CIDEr are those of `references`.
+
+    Args:
+        answers: a caption a picture: its tokens, with a blank between them.
+        references: every caption that people wrote of it, likewise.
+    """
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    said = {i: [answer] for i, answer in enumerate(answers)}
+    true = {i: list(captions) for i, captions in enumerate(references)}
+    bleu, _ = Bleu(4).compute_score(true, said, verbose=0)
+    cider, _ = Cider().compute_score(true, said)
+    rouge, _ = Rouge().compute_score(true, said)
+    scores = {"bleu_4": bleu[3], "cider": cider, "rouge_l": rouge}
+    scores |= {f"bleu_{n + 1}": bleu[n] for n in range(3)}
+    return {name: float(value) for name, value in scores.items()}
+
+
+def shared_words(answer: str, references: Iterable[str]) -> float:
+    """Of the words of an answer and of the reference nearest to it, the share that both have; 0 to 1 (F1)."""
+    said = Counter(answer.split())
+
+    def f1(reference: str) -> float:
+        true = Counter(reference.split())
+        return 2 * (said & true).total() / max((said + true).total(), 1)
+
+    return max(map(f1, references))

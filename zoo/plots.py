@@ -1,5 +1,6 @@
 """The pictures of a run. Each function writes one PNG."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -87,6 +88,47 @@ def attention(source: Sequence[str], target: Sequence[str], weights: Sequence[Se
     panel.set_xticks(range(len(source)), source, rotation=60, ha="left", rotation_mode="anchor")
     panel.set_yticks(range(len(target)), target)
     panel.xaxis.tick_top()
+    _save(figure, path)
+
+
+def attention_maps(
+    picture: np.ndarray, words: Sequence[str], weights: Sequence[Sequence[float]], path: Path, *, columns: int = 5
+) -> None:
+    """A picture once for each word of its caption, light where the word was read from.
+
+    Args:
+        picture: uint8[H, W, 3].
+        weights: float[len(words), positions], each row a square grid read row by row.
+    """
+    rows = -(-max(len(words), 1) // columns)
+    figure, panels = plt.subplots(rows, columns, figsize=(2 * columns, 2.3 * rows), squeeze=False)
+    height, width = picture.shape[:2]
+    for panel in panels.flat:
+        panel.axis("off")
+    for panel, word, weight in zip(panels.flat, words, weights, strict=False):
+        side = round(len(weight) ** 0.5)
+        grid = np.reshape(weight, (side, side))
+        panel.imshow(picture)
+        light = panel.imshow(
+            grid, cmap="gray", alpha=0.6, extent=(0, width, height, 0), interpolation="bilinear", vmin=0
+        )
+        light.set_clim(0, max(grid.max(), 1e-9))
+        panel.set_title(word, fontsize=10)
+    _save(figure, path)
+
+
+def picture_grid(rows: Mapping[str, Sequence[tuple[np.ndarray, str]]], path: Path) -> None:
+    """Titled rows of pictures, uint8[H, W, 3], with a text under each."""
+    columns = max(map(len, rows.values()))
+    figure, panels = plt.subplots(len(rows), columns, figsize=(3 * columns, 3.8 * len(rows)), squeeze=False)
+    for panel in panels.flat:
+        panel.axis("off")
+    for line, (title, cells) in zip(panels, rows.items(), strict=True):
+        line[0].set_title(title, loc="left", fontsize=11)
+        for panel, (picture, text) in zip(line, cells, strict=False):
+            panel.imshow(picture)
+            text = "\n".join(textwrap.fill(part, 38) for part in text.splitlines())
+            panel.text(0.5, -0.03, text, ha="center", va="top", fontsize=8, transform=panel.transAxes)
     _save(figure, path)
 
 

@@ -164,7 +164,7 @@ def pad(cache: Cache, batch: Batch) -> tuple[Any, np.ndarray, np.ndarray]:
     weight = np.ones(len(rows), np.float32)
     for name, field in cache.fields.items():
         if field.axis is None:
-            arrays[name] = field.values[rows]
+            arrays[name] = field.values[field.offsets[rows]]
             continue
         real = np.where(dummy, 1, field.lengths[rows])
         steps = np.arange(batch.edges[field.axis])

@@ -129,7 +129,7 @@ def labelled_texts(path: Path, *, text_column: str, label_column: str) -> Iterat
     """
     kind = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
     empty = True
-    for number, record in (_json_lines if kind == "jsonl" else _table)(path):
+    for number, record in (json_lines if kind == "jsonl" else _table)(path):
         empty = False
         for column in (text_column, label_column):
             if record.get(column) is None:
@@ -159,7 +159,8 @@ def _label(value: Any, path: Path, number: int) -> str:
     return label
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, dict]]:
+def json_lines(path: Path) -> Iterator[tuple[int, dict]]:
+    """Line number and object of every line of a `.jsonl` file that is not blank."""
     for number, line in enumerate(lines(path), 1):
         if not line.strip():
             continue
@@ -212,11 +213,11 @@ def tfds_builder(data: str) -> Any:
     return builder
 
 
-def tfds_rows(builder: Any, split: str, to_example: Callable[[dict], dict]) -> Examples | None:
-    """The examples of a TFDS split, or None where it has no such split."""
+def tfds_rows(builder: Any, split: str, to_example: Callable[[dict], dict], **options: Any) -> Examples | None:
+    """The examples of a TFDS split, or None where it has no such split; `options` are those of `as_dataset`."""
     for name in SPLIT_NAMES[split]:
         with contextlib.suppress(ValueError):  # unknown split
-            return Examples(partial(_converted, builder.as_dataset(split=name), to_example))
+            return Examples(partial(_converted, builder.as_dataset(split=name, **options), to_example))
     return None
 
 

@@ -144,6 +144,28 @@ class Words(Vocabulary):
         return tf.strings.strip(tf.strings.regex_replace(texts, f"▁|({UNKNOWN})", r" \1"))
 
 
+class PlainWords(Words):
+    """Writes and reads text as lower-cased words without marks: "A dog's ball!" is "a" "dog's" "ball"."""
+
+    suffix = ".plain"
+
+    @staticmethod
+    def split(texts: tf.Tensor) -> tf.RaggedTensor:
+        """string[B] → string[B, ragged], any bytes."""
+        tokens = tokenize(texts)
+        return tf.ragged.boolean_mask(tokens, tf.strings.regex_full_match(tokens, r".*[\p{L}\p{N}].*"))
+
+    def decode(self, ids: tf.Tensor) -> tf.Tensor:
+        """int32[..., T] → string[...], a blank between words; padding, start, end and unknown words are left out."""
+        tokens = tf.where(ids >= len(SPECIAL), self.lookup(ids), "")
+        return tf.strings.strip(tf.strings.reduce_join(tokens, axis=-1, separator=" "))
+
+
+def plain(texts: Sequence[str]) -> list[str]:
+    """Lower-cased words without marks, a blank between them."""
+    return [b" ".join(words).decode() for words in PlainWords.split(tf.constant(texts)).to_list()]
+
+
 class Subwords(tf.Module):
     """Writes and reads text in pieces of words by SentencePiece (Kudo and Richardson 2018,
     https://aclanthology.org/D18-2012). Ids 0 to 3 are `SPECIAL`; ▁ is a space before.
@@ -296,7 +318,10 @@ class Codec(tf.Module):
     @classmethod
     def load(cls, folder: Path) -> "Codec":
         """What `save` wrote; a file of another kind is for people."""
-        kinds: dict[str, Any] = {kind.suffix: kind for kind in (Vocabulary, Words, Subwords, Counts)}
+        from zoo.data import images  # which imports this module
+
+        parts = (Vocabulary, Words, PlainWords, Subwords, Counts, images.Network)
+        kinds: dict[str, Any] = {part.suffix: part for part in parts}
         files = [file for file in sorted(folder.iterdir()) if file.suffix in kinds]
         return cls(**{file.stem: kinds[file.suffix].load(file) for file in files})
 

@@ -4,15 +4,18 @@ from zoo.layers import crf
 from zoo.layers.characters import CharCNN, CharRNN, spelling
 from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
+from zoo.layers.images import ImageEncoder, everywhere
 
 __all__ = [
     "AttentionDecoder",
     "CharCNN",
     "CharRNN",
+    "ImageEncoder",
     "Pooling",
     "RecurrentEncoder",
     "WordDropout",
     "crf",
+    "everywhere",
     "spelling",
     "streaming",
 ]
