@@ -12,6 +12,7 @@ ORDER = [
     "zoo.cli",
     "zoo.task",
     "zoo.report",
+    "zoo.convert",
     "zoo.export",
     "zoo.plots",
     "zoo.callbacks",

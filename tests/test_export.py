@@ -13,6 +13,7 @@ import pytest
 
 from zoo import export
 from zoo.errors import InputError
+from zoo.task import Run
 
 
 def test_versions_count_up(tmp_path):
@@ -23,24 +24,17 @@ def test_versions_count_up(tmp_path):
     assert export.versions(tmp_path) == [2, 10]
 
 
-MODULE = sys.modules[export.publish.__module__]  # not the stand-in that loads it on first use
-
-
 @pytest.fixture
-def toy(tmp_path, monkeypatch):
-    """publish() of a run whose model is one file, traced and proven at once; and the folder of its versions."""
+def toy(tmp_path):
+    """publish() of a model that is one file, written and accepted at once; and the folder of its versions."""
     folder = tmp_path / "saved_models" / "toy"
 
-    def child(*arguments: str) -> None:
-        os.mkdir(arguments[-1])
-        with open(f"{arguments[-1]}/saved_model.pb", "wb") as file:
-            file.write(b"whole")
+    def write(model_dir) -> None:
+        model_dir.mkdir()
+        (model_dir / "saved_model.pb").write_bytes(b"whole")
 
-    monkeypatch.setattr(MODULE, "_child", child)
-    monkeypatch.setattr(MODULE, "prove", lambda model, trials: None)
-
-    def publish(**options):
-        return export.publish(tmp_path, tmp_path / "saved_models", "toy", trials={}, **options)
+    def publish(*, write=write, prove=lambda model_dir: None, keep=None):
+        return export.publish(folder, write, prove, keep=keep)
 
     return publish, folder
 
@@ -67,38 +61,37 @@ def test_the_newest_are_kept(toy):
     assert names(folder) == ["6", "7"]
 
 
-def test_what_a_server_cannot_answer_is_not_published(toy, monkeypatch):
+def fails(error: Exception):
+    def fail(*arguments):
+        raise error
+
+    return fail
+
+
+def test_what_is_not_accepted_is_not_published(toy):
     publish, folder = toy
     publish()
-
-    def prove(*_):
-        raise RuntimeError("differs")
-
-    monkeypatch.setattr(MODULE, "prove", prove)
     with pytest.raises(RuntimeError, match="differs"):
-        publish(keep=1)
+        publish(prove=fails(RuntimeError("differs")), keep=1)
     assert names(folder) == ["1"]
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot write"):
-        export.publish(tmp_path, tmp_path / "file", "toy", trials={})
+        export.publish(tmp_path / "file" / "toy", fails(AssertionError()), fails(AssertionError()))
 
 
 def test_a_full_disk_is_said_in_one_line_and_changes_nothing(toy, monkeypatch):
     publish, folder = toy
     publish()
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    for step in ("_child", "_write_through"):
-        with monkeypatch.context() as patch:
-            patch.setattr(MODULE, step, full)
-            with pytest.raises(InputError, match=r"cannot write.*No space left"):
-                publish(keep=1)
-        assert names(folder) == ["1"]
+    full = fails(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with pytest.raises(InputError, match=r"cannot write.*No space left"):
+        publish(write=full, keep=1)
+    monkeypatch.setattr(sys.modules[export.publish.__module__], "_write_through", full)  # not of its stand-in
+    with pytest.raises(InputError, match=r"cannot write.*No space left"):
+        publish(keep=1)
+    assert names(folder) == ["1"]
 
 
 def test_what_a_killed_export_left_is_removed_and_what_is_under_way_is_not(toy, monkeypatch):
@@ -158,10 +151,11 @@ def test_other_answers_are_told(got, want):
 @pytest.mark.parametrize("trained", ["sentiment"], indirect=True)
 def test_a_broken_run_leaves_the_old_version(trained, tmp_path):
     """A run whose weights are broken is refused when the child loads it; version 1 stays the only one."""
-    run_dir, folder = tmp_path / "run", tmp_path / "saved_models" / trained.task.name
+    run_dir, to = tmp_path / "run", tmp_path / "saved_models"
     shutil.copytree(trained.run.directory, run_dir)
-    (folder / "1").mkdir(parents=True)
+    run = Run.load(run_dir)
+    (to / "sentiment" / "1").mkdir(parents=True)
     (run_dir / "model.keras").write_bytes(b"broken")
     with pytest.raises(RuntimeError, match="not a whole run"):
-        export.publish(run_dir, tmp_path / "saved_models", trained.task.name, trials={})
-    assert names(folder) == ["1"]
+        run.export(to)
+    assert names(to / "sentiment") == ["1"]

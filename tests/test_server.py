@@ -66,7 +66,7 @@ def questions(trained: Trained) -> dict[str, list[dict]]:
 
 def test_both_clients_get_what_predict_answers(trained, server, questions):
     for signature, rows in questions.items():
-        inputs, _ = trained.run._ask(signature, rows)
+        inputs, _ = trained.run.ask(signature, rows)
         of_grpc = ask_grpc.ask(trained.task.name, inputs, signature=signature, address=server["grpc"])
         instances = [{name: as_json(values[i]) for name, values in inputs.items()} for i in range(len(rows))]
         of_rest = ask_rest.ask(trained.task.name, instances, signature=signature, address=server["rest"])
@@ -87,7 +87,7 @@ def as_json(value) -> object:
 
 @pytest.mark.parametrize("interface", ["rest", "grpc"])
 def test_clients_are_programs(trained, server, questions, interface, tmp_path):
-    (name, value), *_ = trained.run._ask("serving_default", questions["serving_default"][:1])[0].items()
+    (name, value), *_ = trained.run.ask("serving_default", questions["serving_default"][:1])[0].items()
     (tmp_path / "input").write_bytes(value.ravel()[0])
     question = f"{name}={json.dumps([word.decode() for word in value[0]])}" if value.ndim > 1 else f"{name}=@input"
     program = Path(ask_rest.__file__).with_name(f"ask_{interface}.py")
@@ -103,7 +103,7 @@ def test_clients_are_programs(trained, server, questions, interface, tmp_path):
 
 
 def test_a_bad_request_is_refused_and_the_next_is_answered(trained, server, questions):
-    inputs, _ = trained.run._ask("serving_default", questions["serving_default"][:1])
+    inputs, _ = trained.run.ask("serving_default", questions["serving_default"][:1])
     options = {"signature": "serving_default"}
     with pytest.raises(RuntimeError):
         ask_rest.ask(trained.task.name, [{"nothing": 1}], **options, address=server["rest"])

@@ -36,7 +36,7 @@ def questions(trained: Trained) -> dict[str, list[dict]]:
 
 def ask(served: loader.Model, trained: Trained, signature: str, rows: list[dict]) -> list[dict]:
     """A batch as a server answers it, row by row."""
-    inputs, _ = trained.run._ask(signature, rows)
+    inputs, _ = trained.run.ask(signature, rows)
     answers = served(signature, **inputs)
     return [_row(answers, i) for i in range(len(rows))]
 
@@ -118,7 +118,7 @@ def bad_values(good: np.ndarray) -> list[np.ndarray]:
 
 def test_bad_requests_get_a_status_or_an_answer_and_so_does_the_next(trained, served, questions):
     for signature, rows in questions.items():
-        inputs, _ = trained.run._ask(signature, rows[:2])
+        inputs, _ = trained.run.ask(signature, rows[:2])
         want = ask(served, trained, signature, rows[:2])
         for name, good in inputs.items():
             for bad in bad_values(good):
@@ -130,7 +130,7 @@ def test_bad_requests_get_a_status_or_an_answer_and_so_does_the_next(trained, se
 
 
 def test_what_cannot_be_answered_says_why(trained, served, questions):
-    inputs, _ = trained.run._ask("serving_default", questions["serving_default"][:2])
+    inputs, _ = trained.run.ask("serving_default", questions["serving_default"][:2])
     name, good = next(iter(inputs.items()))
     with pytest.raises(loader.Refused, match=r"^3: Expects arg\[\d\] to be string but float is provided"):
         served(**{**inputs, name: np.ones(good.shape, "float32")})

@@ -59,6 +59,7 @@ _import_on_first_use(
     "keras",
     "tensorflow",
     "zoo.callbacks",
+    "zoo.convert",
     "zoo.checkpoint",
     "zoo.data.batching",
     "zoo.data.cache",

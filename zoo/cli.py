@@ -105,6 +105,12 @@ def _parser(task: Task, verb: str) -> _Parser:
     if verb == "export":
         parser.add_argument("--to", metavar="DIR", default="saved_models", help="default: saved_models")
         parser.add_argument(
+            "--format",
+            choices=("saved_model", "litert", "onnx"),
+            default="saved_model",
+            help="saved_model for TensorFlow and its servers; litert or onnx for small devices: ids in, no text",
+        )
+        parser.add_argument(
             "--keep", metavar="N", type=_positive, help="delete versions older than the newest N (default: keep all)"
         )
     return parser
@@ -245,7 +251,8 @@ def _question(run: Run, word: str) -> dict:
 
 
 def _export(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
-    say(f"SavedModel: {_load(task, options.run_dir).export(options.to, keep=options.keep)}")
+    version = _load(task, options.run_dir).export(options.to, format=options.format, keep=options.keep)
+    say(f"{options.format}: {version}")
 
 
 def _load(task: Task, run_dir: str) -> Run:

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from zoo import loader, serving
 from zoo.errors import InputError
 
 TOLERANCE = 1e-5
+NO_GRADIENTS = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # what is served is not trained
 UNSERVABLE = re.compile("Cudnn|Xla|.*PyFunc")  # of a GPU, of a compiler, of Python: not in every server
 Arrays = dict[str, np.ndarray]
 
@@ -41,14 +42,19 @@ class Service(tf.Module):
     Args:
         codec: what is learned from data and is not a weight.
         models: whose weights the signatures use.
+        numeric: the model's outputs → the answer in numbers by name, for devices without strings; None where an answer
+            takes more than one call of the model.
         signatures: name → tf.function with an input signature; raw in, answer out. "serving_default" is the main one.
     """
 
-    def __init__(self, codec: tf.Module, *models: keras.Model, **signatures: Any):
+    def __init__(
+        self, codec: tf.Module, *models: keras.Model, numeric: Callable[[Any], dict] | None = None, **signatures: Any
+    ):
         super().__init__()
         self.codec = codec
         self.weights = [variable.value for model in models for variable in model.variables]
         self.functions = signatures
+        self.numeric = numeric
 
     @property
     def inputs(self) -> dict[str, tf.TensorSpec]:
@@ -110,29 +116,46 @@ def next_version(folder: Path) -> int:
     return max(versions(folder), default=0) + 1
 
 
+def publish_saved_model(run: Any, folder: Path, *, keep: int | None = None) -> Path:
+    """The next version in `folder` of a SavedModel, if a server's loader answers as the run does. Returns its folder.
+
+    Args:
+        run: a `zoo.task.Run` in float32.
+    """
+    examples = run.first_examples(8)
+    trials = {
+        signature: run.ask(signature, [run.service.trial(signature, example) for example in examples])
+        for signature in run.service.functions
+    }
+    return publish(
+        folder,
+        lambda path: child("zoo.export.save", str(run.directory), str(path)),
+        lambda path: prove(path, trials),
+        keep=keep,
+    )
+
+
 def publish(
-    run_dir: Path, to: Path, task: str, *, trials: dict[str, tuple[Arrays, Arrays]], keep: int | None = None
+    folder: Path, write: Callable[[Path], Any], prove: Callable[[Path], Any], *, keep: int | None = None
 ) -> Path:
-    """Exports a run to the next version under `to`/`task`, if a server's loader answers as expected.
+    """Makes the next version in `folder`, by `write` into a new folder that `prove` then has to accept.
 
     The version appears by a rename, whole and on disk. A crash, a full disk or two exports at once leave no part of
     one: what is under way has a name that servers ignore, and the next export removes what a crash left.
 
     Args:
-        trials: of every signature, inputs and the outputs expected.
         keep: how many versions stay, the new one included; all without it.
     Returns:
         the folder of the new version.
     Raises:
-        RuntimeError: a child process failed, its answers differ, or not every server has what the graph needs.
-        InputError: `to` cannot be written, or is full.
+        InputError: `folder` cannot be written, or the disk is full.
+        RuntimeError: a child process failed, or what `prove` raises.
     """
-    folder = to / task
     try:
         with _workplace(folder) as temporary:
             model = temporary / "model"
-            _child("-c", "import sys, zoo.export; zoo.export.save(*sys.argv[1:])", str(run_dir), str(model))
-            prove(model, trials)
+            write(model)
+            prove(model)
             for path in (*model.rglob("*"), model):
                 _write_through(path)
             with _locked(folder):
@@ -141,10 +164,10 @@ def publish(
                 for old in versions(folder)[: -keep if keep else 0]:
                     os.rename(folder / str(old), temporary / str(old))  # gone at once; deleted with the rest
                 _write_through(folder)
-            with _locked(to):
+            with _locked(folder.parent):
                 config = temporary / "models.config"
-                config.write_text(serving.models_config(to), encoding="utf-8")
-                os.replace(config, to / config.name)
+                config.write_text(serving.models_config(folder.parent), encoding="utf-8")
+                os.replace(config, folder.parent / config.name)
             return version
     except OSError as error:
         raise InputError(f"cannot write an export to {folder}: {error.strerror}") from error
@@ -205,15 +228,22 @@ def _write_through(path: Path) -> None:
         os.close(descriptor)
 
 
-def _child(*arguments: str) -> str:
+def child(function: str, *arguments: str) -> None:
+    """Calls "package.module.function" in a new process with TensorFlow on the CPU.
+
+    Raises:
+        RuntimeError: it failed; its last messages are in the error's.
+        OSError: the disk is full.
+    """
+    module = function.rpartition(".")[0]
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
-    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", f"import sys, {module}; {function}(*sys.argv[1:])", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             if os.strerror(code) in done.stderr:
                 raise OSError(code, os.strerror(code))
-        raise RuntimeError(f"python {' '.join(arguments)} failed:\n{done.stderr[-4000:]}")
-    return done.stdout
+        raise RuntimeError(f"{function}({', '.join(arguments)}) failed:\n{done.stderr[-4000:]}")
 
 
 def _tensor(values: list, spec: tf.TensorSpec) -> tf.Tensor:
@@ -252,7 +282,7 @@ def save(run_dir: str, model_dir: str) -> None:
 def write(service: Service, model_dir: Path, *, name: str, samples: list[dict[str, Any]]) -> None:
     """Saves what a server needs: the graph, the weights, requests to warm up with, how to batch."""
     signatures = {name: function.get_concrete_function() for name, function in service.functions.items()}
-    tf.saved_model.save(service, os.fspath(model_dir), signatures=signatures)
+    tf.saved_model.save(service, os.fspath(model_dir), signatures=signatures, options=NO_GRADIENTS)
     requests = (
         (signature, service.batch(signature, [service.trial(signature, sample) for sample in rows]))
         for signature in service.functions

@@ -34,7 +34,7 @@ import numpy as np
 import tensorflow as tf
 import tomli_w
 
-from zoo import __version__, callbacks, checkpoint, devices, export, optimizers, plots
+from zoo import __version__, callbacks, checkpoint, convert, devices, export, optimizers, plots
 from zoo.data import batching, cache, sources, text
 from zoo.errors import InputError, did_you_mean
 
@@ -424,12 +424,12 @@ class Run:
             mine.sort(key=lambda i: sum(map(_size, asked[i][1].values())))
             for start in range(0, len(mine), batch):
                 part = mine[start : start + batch]
-                _, arrays = self._ask(name, [asked[i][1] for i in part])
+                _, arrays = self.ask(name, [asked[i][1] for i in part])
                 for position, i in enumerate(part):
                     answers[i] = _row(arrays, position)
         return answers
 
-    def _ask(self, signature: str, rows: list[dict]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    def ask(self, signature: str, rows: list[dict]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """One batch as it is asked and as it is answered, padding included."""
         inputs = self.service.batch(signature, rows)
         answer = self.service(signature, **inputs)
@@ -462,20 +462,22 @@ class Run:
         examples = self.task.examples(self.cfg, "test") or self.task.examples(self.cfg, "train")
         return list(islice(examples, count))
 
-    def export(self, to: str | os.PathLike[str] = "saved_models", *, keep: int | None = None) -> Path:
-        """The next version under `to`/TASK, proven to answer as `predict` does. Returns its folder.
+    def export(
+        self, to: str | os.PathLike[str] = "saved_models", *, format: str = "saved_model", keep: int | None = None
+    ) -> Path:
+        """The next version under `to`/TASK, or under `to`/TASK-FORMAT, proven to answer as `predict` does.
 
         Args:
+            format: "saved_model", or for small devices "litert" or "onnx".
             keep: how many versions stay, the new one included; all without it.
+        Returns:
+            the folder of the version.
         """
         # What is exported computes in float32, and so must what it is compared with.
         run = self if self.cfg.precision == "float32" else Run.load(self.directory, precision="float32")
-        examples = self.first_examples(8)
-        trials = {
-            signature: run._ask(signature, [run.service.trial(signature, example) for example in examples])
-            for signature in run.service.functions
-        }
-        return export.publish(self.directory, Path(to), self.task.name, trials=trials, keep=keep)
+        if format == "saved_model":
+            return export.publish_saved_model(run, Path(to) / self.task.name, keep=keep)
+        return convert.publish(run, Path(to) / f"{self.task.name}-{format}", format, keep=keep)
 
 
 def read_config(directory: Path) -> tuple[Task, Config, dict[str, Any]]:

@@ -119,11 +119,9 @@ def best_tags(log_probs):
     Returns: tags int32[B, T], 0 on padding, and log p(tags | sentence) float[B].
     """
     if len(log_probs.shape) == 3:
-        return ops.cast(ops.argmax(log_probs, axis=-1), "int32"), ops.sum(ops.max(log_probs, axis=-1), axis=1)
+        return _argmax(log_probs), ops.sum(ops.max(log_probs, axis=-1), axis=1)
 
     chain = ops.transpose(log_probs, (1, 0, 2, 3))  # [T, B, N, N]
-
-    steps = ops.arange(ops.shape(chain)[0])
 
     def forward(best, t):  # best[b, j]: the log-probability of the best path that ends in tag j
         best = ops.max(best[:, :, None] + ops.take(chain, t, axis=0), axis=1)
@@ -131,14 +129,15 @@ def best_tags(log_probs):
 
     def backward(onward, t):  # onward[b, i]: how well the tag chosen at t + 1 goes with tag i at t
         total = ops.take(bests, t, axis=0) + onward
-        tag = ops.argmax(total, axis=-1)  # cheaper than backpointers: N comparisons again instead of N² argmaxes
+        tag = _argmax(total)  # cheaper than backpointers: N comparisons again instead of N² argmaxes
         return ops.take_along_axis(ops.take(chain, t, axis=0), tag[:, None, None], axis=2)[:, :, 0], total
 
     nothing = ops.zeros_like(chain[0, :, 0, :])  # [B, N]; all rows of the first step are the same: any start will do
-    best, bests = ops.scan(forward, nothing, steps)  # bests: [T, B, N]
-    _, totals = ops.scan(backward, nothing, steps, reverse=True)
+    length = ops.shape(chain)[0]
+    best, bests = _scan(forward, nothing, length)  # bests: [T, B, N]
+    _, totals = _scan(backward, nothing, length, reverse=True)
     # On padding the chain is 0: nothing is added, and the path waits there in tag 0.
-    return ops.cast(ops.transpose(ops.argmax(totals, axis=-1)), "int32"), ops.max(best, axis=-1)
+    return ops.transpose(_argmax(totals)), ops.max(best, axis=-1)
 
 
 def tag_probabilities(log_probs, keep_mask):
@@ -157,7 +156,7 @@ def tag_probabilities(log_probs, keep_mask):
             return marginal, marginal
 
         anywhere = ops.ones_like(chain[0, :, 0, :]) / chain.shape[-1]  # all rows of the first step are the same
-        _, marginals = ops.scan(forward, anywhere, ops.arange(ops.shape(chain)[0]))
+        _, marginals = _scan(forward, anywhere, ops.shape(chain)[0])
         probabilities = ops.transpose(marginals, (1, 0, 2))
     return ops.where(keep_mask[:, :, None], probabilities, 0.0)
 
@@ -211,15 +210,14 @@ def _future(transitions, end, scores, keep_mask):
     @ops.custom_gradient
     def run(factors, end, scores):
         scores = ops.transpose(scores, (1, 0, 2))  # [T, B, N]
-        # ops.scan over several tensors of unknown length fails on TensorFlow (Keras 3.15.1): scan over step numbers.
-        steps = ops.arange(ops.shape(scores)[0])
+        length = ops.shape(scores)[0]
 
         def backward(ahead, t):  # ahead = scores + future of the step after t
             reach = ops.matmul(_relative(ahead), ops.transpose(factors))
             future = ops.where(ops.take(more, t, axis=0), ops.log(reach + 1e-30), end)
             return ops.take(scores, t, axis=0) + future, future
 
-        _, future = ops.scan(backward, ops.zeros_like(scores[0]), steps, reverse=True)  # [T, B, N]
+        _, future = _scan(backward, ops.zeros_like(scores[0]), length, reverse=True)  # [T, B, N]
 
         def gradient(*args, upstream=None):
             upstream = ops.transpose(args[0] if upstream is None else upstream, (1, 0, 2))  # [T, B, N]
@@ -232,7 +230,7 @@ def _future(transitions, end, scores, keep_mask):
                 return share, total
 
             # total [T, B, N]: the whole gradient by future, directly and through the tags before
-            _, total = ops.scan(forward, ops.zeros_like(upstream[0]), steps)
+            _, total = _scan(forward, ops.zeros_like(upstream[0]), length)
             share = ops.where(more, total / reach, 0.0)[:-1]
             size = factors.shape[0]
             pairs = ops.matmul(ops.transpose(ops.reshape(share, (-1, size))), ops.reshape(weights[1:], (-1, size)))
@@ -252,3 +250,30 @@ def _future(transitions, end, scores, keep_mask):
 def _relative(scores):
     """exp(scores), each row's largest being 1."""
     return ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+
+
+def _argmax(scores):
+    """int32, the first of the largest along the last axis; without the look for −0.0 that `ops.argmax` takes."""
+    largest = ops.equal(scores, ops.max(scores, axis=-1, keepdims=True))
+    return ops.cast(ops.argmax(ops.cast(largest, "int32"), axis=-1), "int32")
+
+
+def _scan(step, start, length, *, reverse=False):
+    """The last state, and the outputs [length, ...] of (state, output) = step(state, t) for every t.
+
+    On TensorFlow `ops.scan` keeps the state in a TensorArray, which costs time and which ONNX has not (Keras 3.15.1).
+
+    Arguments: start, a tensor of the shape of states and outputs.
+    """
+    if keras.config.backend() != "tensorflow":
+        return ops.scan(step, start, ops.arange(length), reverse=reverse)
+    import tensorflow as tf
+
+    def body(i, state, outputs):
+        state, output = step(state, length - 1 - i if reverse else i)
+        return i + 1, state, outputs.write(i, output)
+
+    outputs = tf.TensorArray(start.dtype, length, element_shape=start.shape)
+    loop = tf.while_loop(lambda i, *_: i < length, body, (0, start, outputs), maximum_iterations=length)
+    outputs = loop[2].stack()
+    return loop[1], tf.gather(outputs, length - 1 - tf.range(length)) if reverse else outputs

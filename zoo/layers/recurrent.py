@@ -17,6 +17,7 @@ from collections.abc import Callable
 import keras
 
 _jit = False
+_plain = False
 
 
 def set_jit(enabled: bool) -> None:
@@ -34,9 +35,15 @@ def get_jit() -> bool:
     return _jit
 
 
+def set_plain(enabled: bool) -> None:
+    """Says whether layers traced from now on take Keras' path: its operations are those that other formats have too."""
+    global _plain
+    _plain = bool(enabled)
+
+
 def recurrent_path(layer: keras.layers.RNN) -> str:
     """Names how `layer` computes: "cudnn" or "keras" (both are Keras' own code) or "fast" (the code below)."""
-    if keras.config.backend() != "tensorflow":
+    if keras.config.backend() != "tensorflow" or _plain:
         return "keras"
     cell = layer.cell
     usual = (

@@ -150,7 +150,7 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
             return {"tag": codec.tags.lookup(best[:, 0]), "probability": tf.exp(log_probability), "state": state}
 
         signatures["stream"] = stream
-    return export.Service(codec, model, **signatures)
+    return export.Service(codec, model, numeric=lambda y: {"tags": layers.crf.best_tags(y)[0]}, **signatures)
 
 
 def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:

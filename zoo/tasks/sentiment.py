@@ -110,7 +110,9 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
             "probabilities": probabilities,
         }
 
-    return export.Service(codec, model, serving_default=classify)
+    return export.Service(
+        codec, model, numeric=lambda logits: {"probabilities": tf.nn.softmax(logits)}, serving_default=classify
+    )
 
 
 def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
