@@ -77,10 +77,8 @@ class FreeRunning(keras.callbacks.Callback):
         self.score = score
 
     def on_epoch_end(self, epoch, logs=None):
-        numbers = {f"val_{name}": value for name, value in self.score().items() if isinstance(value, float)}
-        print("free running: " + " ".join(f"{name} {value:.2f}" for name, value in numbers.items()), flush=True)
         if logs is not None:
-            logs.update(numbers)
+            logs.update({f"val_{name}": value for name, value in self.score().items() if isinstance(value, float)})
 
 
 class Ramp(keras.callbacks.Callback):

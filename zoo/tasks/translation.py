@@ -26,7 +26,7 @@ from zoo.task import Run, Task, option
 
 @dataclasses.dataclass(frozen=True)
 class Config(CommonConfig):
-    epochs: int = option(12, "passes over the training data at most", low=1)
+    epochs: int = option(8, "passes over the training data at most", low=1)
     monitor: Literal["val_bleu", "val_perplexity"] = option("val_bleu", "what decides which epoch is kept")
     source: str = option("en", "code of the language that is read, the end of a file's name")
     target: str = option("de", "code of the language that is written")
