@@ -96,7 +96,7 @@ def test_attention_is_drawn(run, tmp_path):
 
 def test_joint_subwords_know_both_languages():
     joint, apart = run_of().codec, run_of(tokens="separate").codec
-    texts = tf.constant(["Katze", "cat", "ü"])
+    texts = tf.constant(["Katze", "cat", "ä"])
     assert joint.source.tokens == joint.target.tokens
     assert joint.source.unknown not in joint.source.encode(texts).flat_values
     assert apart.source.unknown in apart.source.encode(texts).flat_values
@@ -150,7 +150,7 @@ def test_word_for_word_learns_a_dictionary():
 def test_translation_scores_are_of_sacrebleu():
     truth = ["Der Hund schläft jetzt.", "Eine Katze sieht den Hund."]
     perfect = metrics.translation(truth, truth)
-    assert perfect["bleu"] == perfect["chrf"] == pytest.approx(100)
+    assert (perfect["bleu"], perfect["chrf"]) == pytest.approx((100, 100))
     assert "tok:13a" in perfect["bleu_signature"]
     assert "case:mixed" in perfect["bleu_signature"]
     lower = metrics.translation(truth, [text.lower() for text in truth])

@@ -173,20 +173,21 @@ def sentence_pairs(split: str) -> Iterator[dict]:
 def _pair(rng: random.Random, subject: tuple[str, str], *, order: str) -> tuple[str, str]:
     """A clause in both languages; `order` is where German has the finite verb: "first" is before the subject."""
     goal = _noun_phrase(rng, rng.choice(NOUNS), "accusative") if rng.random() < 0.6 else ("", "")
-    finite_english, plain, finite, infinitive, prefix = rng.choice(TRANSITIVE if goal[0] else INTRANSITIVE)
-    way, last = rng.random(), prefix
+    english, plain, finite, infinitive, prefix = rng.choice(TRANSITIVE if goal[0] else INTRANSITIVE)
+    closing, whole = prefix, prefix + finite  # of a main clause, and of a subordinate one
+    way = rng.random()
     if way < 0.3:
-        modal = rng.choice(MODALS)
-        finite_english, finite, last = f"{modal[0]} {plain}", modal[1], prefix + infinitive
+        modal, finite = rng.choice(MODALS)
+        closing = prefix + infinitive
+        english, whole = f"{modal} {plain}", f"{closing} {finite}"
     elif way < 0.5:
-        finite_english, last = f"does not {plain}", f"nicht {prefix}"
-    end = f"{last} {finite}" if way < 0.3 else f"{last}{finite}" if prefix else f"{last} {finite}"
-    words = {
-        "first": [finite, subject[1], goal[1], last],
-        "second": [subject[1], finite, goal[1], last],
-        "last": [subject[1], goal[1], end],
+        english, closing, whole = f"does not {plain}", f"nicht {prefix}", f"nicht {whole}"
+    german = {
+        "first": [finite, subject[1], goal[1], closing],
+        "second": [subject[1], finite, goal[1], closing],
+        "last": [subject[1], goal[1], whole],
     }[order]
-    return " ".join(f"{subject[0]} {finite_english} {goal[0]}".split()), " ".join(" ".join(words).split())
+    return " ".join(f"{subject[0]} {english} {goal[0]}".split()), " ".join(" ".join(german).split())
 
 
 def _noun_phrase(rng: random.Random, noun: tuple[str, str, str], case: str) -> tuple[str, str]:

@@ -38,8 +38,9 @@ class Config(CommonConfig):
     cell: Literal["lstm", "gru"] = option("gru", "recurrent cell")
     layers: int = option(1, "recurrent layers, of the encoder and of the decoder", low=1)
     attention: Literal["bahdanau", "dot", "general"] = option("general", "how a source position is scored")
-    attend: Literal["before", "after"] = option("after", "attend before or after the decoder's recurrence")
-    input_feeding: bool = option(False, "feed what was read from the source back into the next step")
+    attend: Literal["after", "input_feeding", "before"] = option(
+        "after", "attend after the decoder's recurrence, feed the result into its next step too, or attend before it"
+    )
     bridge: Literal["mean", "last", "zeros"] = option("mean", "which encoder output the decoder starts from")
     tied: bool = option(True, "one matrix for the target's embedding and the output")
     dropout: float = option(0.1, "share of features dropped before each layer", low=0, high=0.95)
@@ -92,8 +93,8 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
         cell=cfg.cell,
         layers=cfg.layers,
         attention=cfg.attention,
-        attend=cfg.attend,
-        input_feeding=cfg.input_feeding,
+        attend="before" if cfg.attend == "before" else "after",
+        input_feeding=cfg.attend == "input_feeding",
         bridge=cfg.bridge,
         tied=cfg.tied,
         dropout=cfg.dropout,
