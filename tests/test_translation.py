@@ -52,16 +52,15 @@ def other() -> Run:
 def test_every_sentence_is_answered_alone_as_in_company(which, request):
     run = request.getfixturevalue(which)
     asked = [*ODD, *(pair["source"] for pair in PAIRS)]
-    for signature in ("serving_default", "n_best"):
-        together = run.predict(asked, signature=signature)
-        for text, answer in zip(asked, together, strict=True):
-            (alone,) = run.predict([text], signature=signature)
-            assert alone.keys() == answer.keys()
-            for name, value in alone.items():
-                if name in ("score", "scores", "attention"):
-                    np.testing.assert_allclose(value, answer[name], atol=1e-5)
-                else:
-                    assert value == answer[name], name
+    together = run.predict(asked, signature="n_best")
+    for text, answer in zip(asked, together, strict=True):
+        (alone,) = run.predict([text], signature="n_best")
+        assert alone.keys() == answer.keys()
+        for name, value in alone.items():
+            if name in ("scores", "attention"):
+                np.testing.assert_allclose(value, answer[name], atol=1e-5)
+            else:
+                assert value == answer[name], name
 
 
 def test_nothing_is_the_answer_to_nothing(run):
