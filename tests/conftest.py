@@ -79,3 +79,20 @@ class Printed:
     def __exit__(self, *error) -> None:
         self._redirect.__exit__(*error)
         self.text = self._buffer.getvalue()
+
+
+@pytest.fixture
+def fails(capsys, tmp_path, monkeypatch):
+    """Runs a command that must fail in an empty directory; gives the line that it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        assert cli.main(get_task("sentiment"), arguments) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert error.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+        return error
+
+    return run

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from zoo.data import sources
+from zoo.data import remarks, sources, text
 from zoo.errors import InputError
 
 ROWS = [{"text": "good", "label": "pos"}, {"text": 'so "bad", really', "label": "neg"}]
@@ -190,3 +190,30 @@ def test_a_tfds_split_that_is_not_there_is_none():
 def test_tfds_that_does_not_exist():
     with pytest.raises(InputError, match=r"TFDS has no 'imdb_review'; did you mean 'imdb_reviews'\?"):
         sources.tfds_builder("tfds:imdb_review")
+
+
+def test_what_is_not_utf8_or_too_long_is_counted(tmp_path):
+    import tensorflow as tf
+
+    (tmp_path / "train.txt").write_bytes(b"fine\n\xff\xfe\nfine too\n")
+    with remarks.collect() as seen:
+        read = list(sources.lines(tmp_path / "train.txt"))
+        text.truncate(tf.strings.split(read), 1, "head")
+    assert read == ["fine", "\ufffd\ufffd", "fine too"]
+    assert {what: str(count) for what, count in seen.items()} == {
+        "lines that are not UTF-8, read with U+FFFD for what is not": "1",
+        "longer than 1 tokens, cut": "1 of 3",
+    }
+    list(sources.lines(tmp_path / "train.txt"))  # nobody collects
+
+
+def test_examples_of_train_are_found_again():
+    train, other = ([{"text": word, "label": i} for i, word in enumerate(words)] for words in ("abcd", "xbyda"))
+    found = sources.repeated(sources.Examples(lambda: iter(train)), sources.Examples(lambda: iter(other)), ["text"])
+    assert found == [1, 3, 4], "whatever their labels"
+
+
+def test_the_first_label_that_train_has_not():
+    splits = {"train": [{"tags": ["A", "B"]}], "validation": [{"tags": ["B"]}], "test": [{"tags": ["A", "C"]}]}
+    assert sources.unseen(splits, "tags") == ("test", "C")
+    assert sources.unseen({**splits, "test": []}, "tags") is None

@@ -33,7 +33,7 @@ def fit(tmp_path, **options):
     model.compile(optimizers.adamw(cfg), "mse")
     x = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
     y = x.sum(1, keepdims=True)
-    watch, _ = callbacks.for_run(cfg, tmp_path, data="", stop=checkpoint.Stop(), resume=None)
+    watch = callbacks.for_run(cfg, tmp_path, None, data="", stop=checkpoint.Stop(), resume=None).callbacks
     history = model.fit(x, y, validation_data=(x, y), epochs=6, callbacks=watch, verbose=0).history
     return model, history, model.evaluate(x, y, verbose=0)
 

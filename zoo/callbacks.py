@@ -2,13 +2,18 @@
 
 import csv
 import io
+import json
+import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
 from zoo import checkpoint, optimizers
+from zoo.data.batching import Batches
+from zoo.errors import InputError
 
 
 class Progress(keras.callbacks.Callback):
@@ -92,18 +97,59 @@ class Ramp(keras.callbacks.Callback):
         self.weight.assign(self.highest * epoch / max(self.params["epochs"] - 1, 1))
 
 
+class Diverged(InputError):
+    """The loss is no longer a number."""
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Ends the run at the step whose loss is NaN or infinite; diverged.json then says which examples it was about."""
+
+    def __init__(self, cfg, directory: Path, batches: Batches):
+        super().__init__()
+        self.cfg, self.path, self.batches = cfg, directory / "diverged.json", batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if math.isfinite(logs["loss"]):
+            return
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()
+        rows = [int(row) for row in self.batches.plan(self.epoch)[batch].rows if row >= 0]
+        norms = [f"{norm:.3g}" for norm in optimizers.of(self.model).recent_norms]
+        where = {"epoch": self.epoch + 1, "step": batch + 1, "rows of train": rows, "gradient norms": norms}
+        checkpoint.write(self.path, json.dumps(where) + "\n")
+        raise Diverged(
+            f"the loss is {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}: rows {rows[0]}, … of train, "
+            f"gradient norms {', '.join(norms)} (all in {self.path}). Try a lower --learning-rate (now "
+            f"{self.cfg.learning_rate}) or --clip-norm ({self.cfg.clip_norm}), or look at these examples."
+        )
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The callbacks of a run, in the order that they rely on, and those of them that are asked later."""
+
+    callbacks: list[keras.callbacks.Callback]
+    progress: Progress
+    saving: checkpoint.Checkpoint
+
+
 def for_run(
     cfg,
     directory: Path,
+    batches: Batches,
     *,
     own: Sequence[keras.callbacks.Callback] = (),
     data: str,
     stop: checkpoint.Stop,
     resume: checkpoint.State | None,
-) -> tuple[list[keras.callbacks.Callback], Progress]:
-    """The callbacks of a run, in the order that they rely on: who adds to the logs comes before who reads them.
+) -> Watch:
+    """What watches a run. Who adds to the logs comes before who reads them.
 
     Args:
+        batches: of training.
         own: the task's. They find the averaged weights in the model where there are some.
         data: what tells its data from other data.
         stop: whether the run is to stop.
@@ -129,7 +175,8 @@ def for_run(
     )
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if cfg.average_weights else []
     logs = keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False)
-    return [saving, *averaging, progress, *own, stopping, history, logs], progress
+    finite = StopAtNaN(cfg, directory, batches)
+    return Watch([saving, finite, *averaging, progress, *own, stopping, history, logs], progress, saving)
 
 
 def better(monitor: str) -> str:

@@ -18,6 +18,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +58,27 @@ class Stop:
 
 
 @contextlib.contextmanager
-def interruptible(directory: Path, task: str) -> Iterator[Stop]:
-    """Turns Ctrl-C and SIGTERM within it into `Interrupted`, once there is a run in `directory` to go on with."""
+def resumable(directory: Path, task: str) -> Iterator[Stop]:
+    """Ctrl-C, SIGTERM or a disk that is full, within it, end in a line that says how to go on with the run there.
+
+    Raises:
+        Interrupted: by a signal.
+        InputError: a file could not be read or written.
+    """
     stop = Stop()
     main = threading.current_thread() is threading.main_thread()  # signals reach no other
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM) if main}
+
+    def how() -> str:
+        begun = (directory / "config.toml").exists()
+        return f"python -m zoo.tasks.{task} --resume {directory}  goes on" if begun else "nothing has been written"
+
     try:
         yield stop
     except KeyboardInterrupt:
-        begun = (directory / "config.toml").exists()
-        how = f"python -m zoo.tasks.{task} --resume {directory}  goes on" if begun else "nothing has been written"
-        raise Interrupted(f"interrupted; {how}", stop.signal or signal.SIGINT) from None
+        raise Interrupted(f"interrupted; {how()}", stop.signal or signal.SIGINT) from None
+    except OSError as error:
+        raise InputError(f"{error.filename or directory}: {error.strerror or error}; {how()}") from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -99,20 +110,23 @@ class State:
         arrays = {f"variables-{i:04}": value for i, value in enumerate(self.variables)}
         arrays |= {f"best-{i:04}": value for i, value in enumerate(self.best)}
         temporary = folder / "writing.tmp"
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the new name with nothing behind it
-        temporary.replace(folder / f"{self.epoch:04}-{self.steps:08}.npz")
+        try:
+            with temporary.open("wb") as file:
+                np.savez(file, allow_pickle=False, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+                file.flush()
+                os.fsync(file.fileno())  # or a power cut could leave the new name with nothing behind it
+            temporary.replace(folder / f"{self.epoch:04}-{self.steps:08}.npz")
+        finally:
+            temporary.unlink(missing_ok=True)  # of a full disk
         for old in _files(folder)[KEPT:]:
             old.unlink()
 
     @classmethod
     def load(cls, path: Path) -> State:
         """Raises OSError, ValueError, KeyError or zipfile.BadZipFile where the file is not whole."""
-        with np.load(path, allow_pickle=False) as file:
-            about = json.loads(file["about"].tobytes())
-            arrays = {name: file[name] for name in sorted(file)}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            about = json.loads(saved["about"].tobytes())
+            arrays = {name: saved[name] for name in sorted(saved)}
         variables, best = (
             [value for name, value in arrays.items() if name.startswith(kind)] for kind in ("variables", "best")
         )
@@ -131,21 +145,25 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.npz"), reverse=True)
 
 
+def whole(folder: Path) -> Iterator[State]:
+    """The checkpoints that can be read, the last one first; says which cannot."""
+    for path in _files(folder):
+        try:
+            yield State.load(path)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            print(f"{path} is not whole", flush=True)
+
+
 def latest(folder: Path) -> State | None:
     """The last whole checkpoint; None where there is no checkpoint.
 
     Raises:
         InputError: there are some and none is whole.
     """
-    files = _files(folder)
-    for path in files:
-        try:
-            return State.load(path)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            print(f"{path} is not whole ({str(error).splitlines()[0]})", flush=True)
-    if files:
+    state = next(whole(folder), None)
+    if not state and _files(folder):
         raise InputError(f"no checkpoint in {folder} is whole; without that folder the run starts again")
-    return None
+    return state
 
 
 def make_metrics(model: keras.Model, batch: tuple) -> None:
@@ -201,6 +219,13 @@ class Checkpoint(keras.callbacks.Callback):
             self.stopping.best_weights or [],
         ).save(self.folder)
         self._saved = time.monotonic()
+
+    def good_weights(self) -> list[np.ndarray] | None:
+        """The last finite ones: of the best epoch, else of a checkpoint, in the order of `model.weights`."""
+        place = {id(variable): i for i, variable in enumerate(self._variables())}
+        saved = ([state.variables[place[id(weight)]] for weight in self.model.weights] for state in whole(self.folder))
+        known = chain([self.stopping.best_weights] if self.stopping.best_weights else [], saved)
+        return next((weights for weights in known if all(np.isfinite(weight).all() for weight in weights)), None)
 
     def _restore(self, state: State) -> None:
         for what in self.run:

@@ -130,6 +130,9 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a file that may not be read
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as error:
         print(str(error) or "interrupted", file=sys.stderr)
         return 128 + getattr(error, "signal", signal.SIGINT)

@@ -12,7 +12,7 @@ class AdamW(keras.optimizers.AdamW):
 
     Biases and one-dimensional weights are not decayed. Gradients are clipped by their global norm, under a distribution
     strategy by that of their sum over all replicas (Keras would clip each replica's share on its own). `gradient_norm`
-    holds the mean norm, before clipping, of the steps since `reset_gradient_norm`.
+    is the mean norm, before clipping, of the steps since `reset_gradient_norm`; `recent_norms` has the last ten.
 
     Args:
         clip_norm: the largest global norm that is applied.
@@ -32,6 +32,7 @@ class AdamW(keras.optimizers.AdamW):
         super().build(variables)
         self.norm_sum = self.add_variable((), aggregation="only_first_replica", name="norm_sum")
         self.norm_steps = self.add_variable((), aggregation="only_first_replica", name="norm_steps")
+        self._recent = self.add_variable((10,), aggregation="only_first_replica", name="recent_norms")
         if self.weight_decay:
             self.exclude_from_weight_decay(var_list=[v for v in variables if len(v.shape) < 2])
 
@@ -43,6 +44,7 @@ class AdamW(keras.optimizers.AdamW):
         norm = ops.sqrt(sum(ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None))
         self.norm_sum.assign_add(norm)
         self.norm_steps.assign_add(1.0)
+        self._recent.assign(ops.concatenate([self._recent[1:], norm[None]]))
         # A norm that is not finite makes all weights NaN: nothing is hidden. Keras sums over the replicas once more.
         scale = self.clip_norm / ops.maximum(norm, self.clip_norm) / replicas
         super().apply([g if g is None else g * ops.cast(scale, g.dtype) for g in grads], trainable_variables)
@@ -51,6 +53,11 @@ class AdamW(keras.optimizers.AdamW):
     def gradient_norm(self) -> float:
         total, steps = (float(ops.convert_to_numpy(v)) for v in (self.norm_sum, self.norm_steps))
         return total / max(steps, 1.0)
+
+    @property
+    def recent_norms(self) -> list[float]:
+        """Before clipping, the last step's last; fewer than ten in the first steps."""
+        return ops.convert_to_numpy(self._recent)[-int(self.iterations) :].tolist()
 
     def reset_gradient_norm(self) -> None:
         self.norm_sum.assign(0.0)

@@ -20,6 +20,7 @@ import time
 import tomllib
 import types
 import typing
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ import tensorflow as tf
 import tomli_w
 
 from zoo import __version__, callbacks, checkpoint, convert, devices, export, optimizers, plots
-from zoo.data import batching, cache, sources, text
+from zoo.data import batching, cache, remarks, sources, text
 from zoo.errors import InputError, did_you_mean
 
 FORMAT = 1  # of a run directory
@@ -146,7 +147,8 @@ class Task:
             every run, of any input by `predict --NAME FILE.png`.
         watch: (run, validation examples) → callbacks of the task's own.
         forced: names of the model's own metrics that are reported beside those of `score`.
-        stratify: the key of an example whose values the validation split has in proportion, and no split alone.
+        labels: the key of an example's label, or list of labels; no split has one that train has not.
+        stratify: the key of an example whose values a split that is cut from train has in proportion.
     """
 
     name: str
@@ -164,13 +166,14 @@ class Task:
     pictures: Mapping[str, Callable] = field(default_factory=dict)
     watch: Callable | None = None
     forced: tuple[str, ...] = ()
+    labels: str | None = None
     stratify: str | None = None
 
     def splits(self, cfg: Config) -> dict[str, sources.Examples]:
         """train, validation and test; what the source does not have is cut from train. Says so.
 
         Raises:
-            InputError: a split is empty, or has a value of `stratify` that train has not.
+            InputError: a split is empty, or has a label that train has not.
         """
         found = {split: self.examples(cfg, split) for split in ("train", "validation", "test")}
         for split, examples in found.items():
@@ -188,15 +191,16 @@ class Task:
                     found["train"], fraction=share, seed=seed, by=self.stratify
                 )
                 cut.append(split)
+        whole = {split: len(examples) for split, examples in found.items()}
         found = {split: sources.limit(examples, cfg.limit, seed=cfg.seed) for split, examples in found.items()}
-        if self.stratify:
-            values = {split: {example[self.stratify] for example in examples} for split, examples in found.items()}
-            for split in ("validation", "test"):
-                if new := sorted(values[split] - values["train"]):
-                    raise InputError(f"--data {cfg.data}: {self.stratify} {new[0]!r} of {split} is not in train")
-        counts = ", ".join(f"{len(examples):,} {split}" for split, examples in found.items())
+        if self.labels and (new := sources.unseen(found, self.labels)):
+            raise InputError(f"--data {cfg.data}: {self.labels} {new[1]!r} of {new[0]} is not in train")
+        counts = [
+            f"{len(examples):,} {split}" + (f" of {whole[split]:,}" if len(examples) < whole[split] else "")
+            for split, examples in found.items()
+        ]
         note = f" ({' and '.join(cut)} cut from train)" if cut else ""
-        say(f"data: {cfg.data}: {counts}{note}")
+        say(f"data: {cfg.data}: {', '.join(counts)}{note}")
         return found
 
     def train(
@@ -221,7 +225,7 @@ class Task:
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
             raise InputError(f"{directory} exists and is not empty; --run-dir names another, --resume goes on with it")
         origin = {"task": self.name, "format": FORMAT, "recipe": recipe, "command": command, "commit": _commit()}
-        with checkpoint.interruptible(directory, self.name) as stop:
+        with checkpoint.resumable(directory, self.name) as stop:
             return self._run(cfg if cfg is not None else self.config(), directory, origin, stop)
 
     def resume(self, run_dir: str | os.PathLike[str]) -> Run:
@@ -235,11 +239,13 @@ class Task:
         if task.name != self.name:
             raise InputError(f"{directory} is a run of {task.name}: python -m zoo.tasks.{task.name}")
         if (directory / "metrics.json").exists():
-            raise InputError(f"{directory} is finished; --init {directory} starts a new run from its weights")
+            raise InputError(
+                f"{directory} is finished: evaluate, predict and export take it; --init begins a run with its weights"
+            )
         state = checkpoint.latest(directory / "checkpoints")
         where = f"epoch {state.epoch + 1}, {state.steps} steps done" if state else "no checkpoint yet, from the start"
         say(f"resuming {directory}: {where}")
-        with checkpoint.interruptible(directory, self.name) as stop:
+        with checkpoint.resumable(directory, self.name) as stop:
             return self._run(cfg, directory, origin, stop, state)
 
     def _run(
@@ -256,14 +262,20 @@ class Task:
         say(f"device: {device}")
         data = self.splits(cfg)
         first = Run.load(cfg.init) if cfg.init and not state else None
-        if first:
-            codec = first.codec
-        else:
-            codec = text.Codec.load(directory / "codec") if state else self.codec(cfg, data["train"])
+        if first and first.task.name != self.name:
+            raise InputError(f"--init {cfg.init} is a run of {first.task.name}, not of {self.name}")
+        known = first.codec if first else _load_codec(directory, origin) if state else None
+        codec = known or self.codec(cfg, data["train"])
 
         def encode(split: str) -> cache.Cache:
-            return cache.encode(data[split], lambda e: self.encode(cfg, codec, e), progress=f"encoding {split}")
+            with remarks.collect() as seen:
+                encoded = cache.encode(data[split], lambda e: self.encode(cfg, codec, e), progress=f"encoding {split}")
+            report[split] = {what: str(count) for what, count in seen.items() if count.happened}
+            for what, count in report[split].items():
+                say(f"  {count} {what}")
+            return encoded
 
+        report: dict[str, Any] = {}
         caches = {split: encode(split) for split in ("train", "validation")}
         buckets = batching.choose_buckets(
             caches["train"].lengths,
@@ -284,13 +296,18 @@ class Task:
             _copy_weights(first, model)
         _make(directory)
         codec.save(directory / "codec")
+        origin["codec"] = cache.checksum(directory / "codec")
         checkpoint.write(directory / "config.toml", _comments(origin) + cfg.to_toml())
         if state:
             checkpoint.make_metrics(model, validation[0])
         run = Run(self, cfg, codec, model, directory)
-        watch, progress = callbacks.for_run(
+        run.test = data["test"]
+        report["repeated"] = {split: run.repeated(data["train"], data[split]) for split in ("validation", "test")}
+        checkpoint.write(directory / "data.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        watch = callbacks.for_run(
             cfg,
             directory,
+            batches,
             own=self.watch(run, data["validation"]) if self.watch else [],
             data="-".join(split.fingerprint() for split in caches.values()),
             stop=stop,
@@ -298,18 +315,25 @@ class Task:
         )
         setup = time.perf_counter() - began
         epoch, step = (state.epoch, state.steps) if state else (0, 0)
-        history = model.fit(
-            batches.for_training(epoch, step),
-            steps_per_epoch=len(batches),
-            validation_data=validation.for_validation(),
-            initial_epoch=epoch,
-            epochs=cfg.epochs,
-            shuffle=False,  # the plan has mixed them
-            callbacks=watch,
-            verbose=1 if sys.stdout.isatty() else 2,
-        ).history
+        try:
+            history = model.fit(
+                batches.for_training(epoch, step),
+                steps_per_epoch=len(batches),
+                validation_data=validation.for_validation(),
+                initial_epoch=epoch,
+                epochs=cfg.epochs,
+                shuffle=False,  # the plan has mixed them
+                callbacks=watch.callbacks,
+                verbose=1 if sys.stdout.isatty() else 2,
+            ).history
+        except callbacks.Diverged as error:
+            if weights := watch.saving.good_weights():
+                model.set_weights(weights)
+                _save_model(model, directory / "model.keras")
+                raise InputError(f"{error} --init {directory} starts from the last good weights") from error
+            raise
         stop.patient = False
-        seconds = {"setup": setup, "train": progress.total}
+        seconds = {"setup": setup, "train": watch.progress.total}
 
         _save_model(model, directory / "model.keras")
         best = int((np.argmax if callbacks.better(cfg.monitor) == "max" else np.argmin)(history[cfg.monitor]))
@@ -333,11 +357,11 @@ class Task:
             "baseline": baseline,
             "validation": {key: values[best] for key, values in history.items() if key.startswith("val_")},
             "seconds": seconds,
-            "tokens_per_second": int(caches["train"].lengths.sum()) * progress.epochs / progress.seconds,
+            "tokens_per_second": int(caches["train"].lengths.sum()) * watch.progress.epochs / watch.progress.seconds,
             "padding_efficiency": efficiency,
             "parameters": model.count_params(),
             "seed": cfg.seed,
-            "epochs": {"run": progress.epochs, "kept": best + 1},
+            "epochs": {"run": watch.progress.epochs, "kept": best + 1},
             **dataclasses.asdict(device),
             "commit": origin["commit"],
             "versions": {"python": platform.python_version(), "zoo": __version__}
@@ -390,18 +414,24 @@ class Run:
             InputError: not a run directory, an unfinished one, or files that do not belong together.
         """
         directory = Path(directory)
-        task, cfg, _ = read_config(directory)
+        task, cfg, origin = read_config(directory)
         finished = directory / "metrics.json"
-        if not (directory / "model.keras").is_file():
-            raise InputError(f"{directory} is not finished: python -m zoo.tasks.{task.name} --resume {directory}")
+        if not finished.is_file():
+            goes_on = f"{directory} is not finished: python -m zoo.tasks.{task.name} --resume {directory}  goes on"
+            if not (directory / "model.keras").is_file():
+                raise InputError(goes_on)
+            print(goes_on, file=sys.stderr)  # trained and not evaluated, or stopped where it diverged
         keras.config.set_dtype_policy(precision or cfg.precision)
         try:
-            codec = text.Codec.load(directory / "codec")
+            codec = _load_codec(directory, origin)
             model = task.model(cfg, codec)
-            _without_optimizer(model).load_weights(directory / "model.keras")
-        except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+            with warnings.catch_warnings(
+                category=UserWarning, action="error"
+            ):  # Keras leaves out what it does not find
+                _without_optimizer(model).load_weights(directory / "model.keras")
+            metrics = json.loads(finished.read_text(encoding="utf-8")) if finished.is_file() else {}
+        except (OSError, ValueError, KeyError, AttributeError, UserWarning, zipfile.BadZipFile) as error:
             raise InputError(f"{directory} is not a whole run: {str(error).splitlines()[0]}") from error
-        metrics = json.loads(finished.read_text(encoding="utf-8")) if finished.is_file() else {}
         return cls(task, cfg, codec, model, directory, metrics)
 
     @cached_property
@@ -457,10 +487,23 @@ class Run:
         values = self.model.evaluate(batches.for_validation(), verbose=0, return_dict=True)
         return {name: values[name] for name in self.task.forced}
 
+    @cached_property
+    def test(self) -> sources.Examples:
+        """The test split of the run's own data."""
+        return self.task.splits(self.cfg)["test"]
+
     def first_examples(self, count: int) -> list[dict]:
-        """The first raw examples of the test files, or of the training files where there are none for test."""
-        examples = self.task.examples(self.cfg, "test") or self.task.examples(self.cfg, "train")
-        return list(islice(examples, count))
+        return list(islice(self.test, count))
+
+    def repeated(self, train: sources.Examples, other: sources.Examples) -> list[int]:
+        """Which rows of `other` ask what an example of `train` asks, its answer aside. Says how many."""
+        keys = list(self.service.inputs)
+        rows = sources.repeated(train, other, keys)
+        if rows:
+            example = next(iter(other.select(np.array(rows[:1]))))
+            named = " ".join(str(example[key]) for key in keys)[:80]
+            say(f"  {len(rows):,} of {len(other):,} are in train too: row {rows[0]}, {named!r}, …")
+        return rows
 
     def export(
         self, to: str | os.PathLike[str] = "saved_models", *, format: str = "saved_model", keep: int | None = None
@@ -502,6 +545,13 @@ def read_config(directory: Path) -> tuple[Task, Config, dict[str, Any]]:
             f"{FORMAT}); train again, with --recipe {path}"
         )
     return task, task.config.from_toml(path), origin
+
+
+def _load_codec(directory: Path, origin: dict[str, Any]) -> text.Codec:
+    folder = directory / "codec"
+    if not folder.is_dir() or cache.checksum(folder) != origin["codec"]:
+        raise InputError(f"{folder} is not what the run in {directory} was trained with: a file was edited or is gone")
+    return text.Codec.load(folder)
 
 
 def _comments(values: dict[str, Any]) -> str:
@@ -592,7 +642,15 @@ def _commit() -> str:
 
 
 def read_history(run_dir: Path) -> dict[str, list[float]]:
-    """history.csv as columns."""
-    with (run_dir / "history.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in rows[0]} if rows else {}
+    """history.csv as columns.
+
+    Raises:
+        InputError: it is not there, or not whole.
+    """
+    path = run_dir / "history.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name]) for row in rows] for name in rows[0]} if rows else {}
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is not a whole history: {error}") from error

@@ -37,6 +37,17 @@ class Field:
         return np.diff(self.offsets)
 
 
+def checksum(folder: Path, start: int = 0) -> str:
+    """CRC-32 of the names and contents of a folder's files, read a piece at a time."""
+    total = start
+    for path in sorted(folder.iterdir()):
+        total = zlib.crc32(path.name.encode(), total)
+        with path.open("rb") as file:
+            while part := file.read(2**20):
+                total = zlib.crc32(part, total)
+    return f"{total:08x}"
+
+
 class Cache:
     """All encoded examples of a split; random access by row.
 
@@ -53,13 +64,8 @@ class Cache:
         return len(self.lengths)
 
     def fingerprint(self) -> str:
-        """What tells these examples from others. The files are read past the map, which would fill memory."""
-        sum = zlib.crc32(self.lengths.tobytes())
-        for path in sorted(self.folder.iterdir()):
-            with path.open("rb") as file:
-                while part := file.read(2**20):
-                    sum = zlib.crc32(part, sum)
-        return f"{sum:08x}"
+        """What tells these examples from others."""
+        return checksum(self.folder, zlib.crc32(self.lengths.tobytes()))
 
     def structure(self, arrays: dict[str, Any]) -> Any:
         """The x of `arrays`: a single array or the dict it came as."""

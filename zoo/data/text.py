@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from zoo.data import remarks
 from zoo.errors import InputError
 
 PADDING, UNKNOWN, START, END = "<pad>", "<unk>", "<start>", "<end>"
@@ -35,8 +36,11 @@ def tokenize(text: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(text)
 
 
-def truncate(tokens: tf.RaggedTensor, max_length: int, keep: str) -> tf.RaggedTensor:
+def truncate(tokens: tf.RaggedTensor, max_length: int, keep: str, *, unit: str = "tokens") -> tf.RaggedTensor:
     """At most `max_length` tokens of each row of [B, ragged]: the "head", the "tail", or "both" ends, half and half."""
+    if remarks.wanted() and tf.executing_eagerly():
+        longer = tokens.row_lengths() > max_length
+        remarks.note(f"longer than {max_length} {unit}, cut", int(tf.math.count_nonzero(longer)), of=len(longer))
     head = {"head": max_length, "tail": 0, "both": max_length // 2}[keep]
     length = tokens.row_lengths()[:, None]
     position = tf.ragged.range(tokens.row_lengths())

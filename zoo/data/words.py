@@ -60,7 +60,7 @@ def lower(words: tf.Tensor) -> tf.Tensor:
 
 def letters(words: tf.Tensor, most: int) -> tf.RaggedTensor:
     """string[N] → string[N, ragged]: the characters of each word, its two ends where it has more than `most`."""
-    return text.truncate(tf.strings.unicode_split(clean(words), "UTF-8"), most, "both")
+    return text.truncate(tf.strings.unicode_split(clean(words), "UTF-8"), most, "both", unit="letters")
 
 
 def affixes(words: tf.Tensor, longest: int) -> tf.Tensor:

@@ -192,6 +192,7 @@ TASK = Task(
     quality=quality,
     show=show,
     draw=draw,
+    labels="tags",
 )
 
 if __name__ == "__main__":

@@ -153,6 +153,7 @@ TASK = Task(
     quality=quality,
     show=show,
     draw=draw,
+    labels="label",
     stratify="label",
 )
 

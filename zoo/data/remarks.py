@@ -1,0 +1,49 @@
+"""What reading and encoding did to the data that its owner should know: noted where it happens, shown once.
+
+with remarks.collect() as seen:
+    caches["train"] = …          # deep inside: remarks.note("texts cut to 400 tokens", 12, of=2000)
+seen                             # {"texts cut to 400 tokens": Count(12, 22500)}
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass
+class Count:
+    """How often it happened, and to how many it could have; 0 where that is not known."""
+
+    happened: int = 0
+    of: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.happened:,} of {self.of:,}" if self.of else f"{self.happened:,}"
+
+
+_seen: ContextVar[dict[str, Count] | None] = ContextVar("seen", default=None)
+
+
+def wanted() -> bool:
+    """Whether somebody collects; what is costly to count need not be counted otherwise."""
+    return _seen.get() is not None
+
+
+def note(what: str, happened: int, *, of: int = 0) -> None:
+    seen = _seen.get()
+    if seen is not None:
+        count = seen.setdefault(what, Count())
+        count.happened += happened
+        count.of += of
+
+
+@contextmanager
+def collect() -> Iterator[dict[str, Count]]:
+    """Collects what is noted within it, in this thread."""
+    seen: dict[str, Count] = {}
+    token = _seen.set(seen)
+    try:
+        yield seen
+    finally:
+        _seen.reset(token)
