@@ -24,13 +24,13 @@ def half(content: bytes) -> bytes:
 
 DAMAGE = {
     "config.toml": [
-        (half, "copy/config.toml cannot be read"),
+        (half, "copy/config.toml is cut short"),
         (lambda text: b"", "names no task"),
         (lambda text: text.replace(b"format = 1", b"format = 0"), "another version of the zoo (format 0"),
         (lambda text: text.replace(b"# format = 1\n", b""), "another version of the zoo (format None"),
         (lambda text: text.replace(b'"sentiment"', b'"sentimental"', 1), "names no task of the zoo"),
         (lambda text: text.replace(b'"sentiment"', b'"sentiment.os"', 1), "names no task of the zoo"),
-        (lambda text: text + b"units = 3\n", "cannot be read"),
+        (lambda text: text.replace(b"units = 8", b"units = 8\nunits = 3"), "cannot be read"),
         (lambda text: text.replace(b"units = 8", b"units = 9"), "is not a whole run"),
         (lambda text: text.replace(b"units = 8", b"unist = 9"), "unknown option 'unist'"),
     ],

@@ -34,7 +34,7 @@ def test_a_run_that_is_told_to_stop_goes_on_to_the_same_end(trained: Trained, tm
         patch.setattr(callbacks.Progress, "on_train_batch_begin", told_to_stop)
         with pytest.raises(checkpoint.Interrupted, match=f"--resume {tmp_path / 'again'}"):
             trained.task.train(trained.run.cfg, run_dir=tmp_path / "again")
-    assert [path.name for path in (tmp_path / "again" / "checkpoints").iterdir()] == ["0000-00000002.npz"]
+    assert max(path.name for path in (tmp_path / "again" / "checkpoints").iterdir()) == "0000-00000002.npz"
     run = trained.task.resume(tmp_path / "again")
     assert "epoch 1, 2 steps done" in capsys.readouterr().out
     ends_as(run, trained.run)

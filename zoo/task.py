@@ -40,6 +40,7 @@ from zoo.data import batching, cache, remarks, sources, text
 from zoo.errors import InputError, did_you_mean
 
 FORMAT = 1  # of a run directory
+LAST_LINE = "# end"  # of its config.toml: what is cut off behind an option would be its default
 
 
 def option(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -295,11 +296,12 @@ class Task:
         if first:
             _copy_weights(first, model)
         _make(directory)
-        codec.save(directory / "codec")
-        origin["codec"] = cache.checksum(directory / "codec")
-        checkpoint.write(directory / "config.toml", _comments(origin) + cfg.to_toml())
         if state:
             checkpoint.make_metrics(model, validation[0])
+        else:
+            codec.save(directory / "codec")
+            origin["codec"] = cache.checksum(directory / "codec")
+            checkpoint.write(directory / "config.toml", f"{_comments(origin)}{cfg.to_toml()}{LAST_LINE}\n")
         run = Run(self, cfg, codec, model, directory)
         run.test = data["test"]
         report["repeated"] = {split: run.repeated(data["train"], data[split]) for split in ("validation", "test")}
@@ -534,7 +536,8 @@ def read_config(directory: Path) -> tuple[Task, Config, dict[str, Any]]:
         what = "no config.toml in it" if directory.is_dir() else "no such directory"
         raise InputError(f"{directory} is not a run directory: {what}; `train` prints where a run lies")
     try:
-        head = takewhile(lambda line: line.startswith("# "), path.read_text(encoding="utf-8").split("\n"))
+        lines = path.read_text(encoding="utf-8").rstrip().split("\n")
+        head = takewhile(lambda line: line.startswith("# "), lines)
         origin = tomllib.loads("\n".join(line.removeprefix("# ") for line in head))
         task = importlib.import_module(f"zoo.tasks.{origin['task']}").TASK
     except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
@@ -544,6 +547,8 @@ def read_config(directory: Path) -> tuple[Task, Config, dict[str, Any]]:
             f"{directory} was written by another version of the zoo (format {origin.get('format')}, this one reads "
             f"{FORMAT}); train again, with --recipe {path}"
         )
+    if lines[-1] != LAST_LINE:
+        raise InputError(f"{path} is cut short: its last line is not {LAST_LINE!r}")
     return task, task.config.from_toml(path), origin
 
 

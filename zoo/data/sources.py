@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -153,7 +154,7 @@ def lines(path: Path) -> Iterator[str]:
                     read = line.decode("utf-8", errors="replace")
                     remarks.note("lines that are not UTF-8, read with U+FFFD for what is not", 1)
                 yield read.rstrip("\n").removesuffix("\r")
-    except (OSError, EOFError) as error:  # EOFError: a gzip file that ends too early
+    except (OSError, EOFError, zlib.error) as error:  # the last two: a gzip file that ends too early, or is damaged
         raise InputError(f"{path} cannot be read: {error}") from error
 
 

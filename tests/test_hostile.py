@@ -1,0 +1,219 @@
+"""Any bytes in: an answer or a clear error out. Long, so only `make slow` runs it; the counts are printed."""
+
+import contextlib
+import gzip
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import TASKS, get_task
+from zoo.errors import InputError
+
+pytestmark = pytest.mark.slow
+FILES, TEXTS, REQUESTS = 12_500, 20_000, 1_000  # inputs: of each reader, of each task's codec, of each signature
+
+PIECES = [
+    *(
+        b"",
+        b"\0",
+        b"\xff\xfe",
+        b"\xc3",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\x0b\x0c\x1c",
+        b"\t",
+        b" ",
+        b"'",
+        b'"',
+        b'""',
+        b",",
+        b";",
+    ),
+    *(
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b":",
+        b"\\",
+        b"\\ud800",
+        b"\\u0000",
+        b"null",
+        b"true",
+        b"NaN",
+        b"1e999",
+        b"-0",
+        b"9" * 5000,
+    ),
+    *(b"[" * 3000, b" " * 3000, b"a" * 3000, b"#", b"_", b"1-2", b"2.1", b"<pad>", b"<unk>", b"<s>", b"</s>", b"<end>"),
+    *(text.encode() for text in ("\ufeff", "\u2028", "\x85", "\ufffd", "▁", "é", "e\u0301" * 40, "ﷺ", "\u202e", "אב")),
+    *(
+        text.encode()
+        for text in ("👩‍👩‍👧", "🏴\U000e0067\U000e007f", "\U0010ffff", "K", "ß", "İ", "ΑΣ", "中文", "\u200b", "don’t")
+    ),
+]
+pieces = st.one_of(st.sampled_from(PIECES), st.binary(max_size=12))
+texts = st.lists(pieces, max_size=4).map(b"".join)
+edits = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 30), pieces), min_size=1, max_size=4)
+
+
+def edited(content: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
+    for place, removed, added in changes:
+        start = int(place * len(content))
+        content = content[:start] + added + content[start + removed :]
+    return content
+
+
+def jsonl(*records: dict) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+WORDS = ("the", "DET", "film", "NOUN", "ended", "VERB")
+CONLLU = b"# text = the film ended\n" + b"".join(
+    f"{i}\t{form}\t_\t{tag}\t{tag[0]}\t_\t0\troot\t_\t_\n".encode()
+    for i, (form, tag) in enumerate(zip(WORDS[::2], WORDS[1::2], strict=True), 1)
+)
+REVIEWS = jsonl({"text": "fine", "label": "pos"}, {"text": "bad", "label": 0}, {"text": 'a "b", c', "label": "pos"})
+# The files that each task reads: name → a good one. A new task adds its own.
+READS = {
+    "sentiment": [
+        {"train.jsonl": REVIEWS},
+        {"train.csv": b'text,label\nfine,pos\n"bad, ""really""",neg\n'},
+        {"train.tsv": b"text\tlabel\nfine\tpos\nbad\tneg\n"},
+        {"train.jsonl.gz": gzip.compress(REVIEWS, mtime=0)},
+    ],
+    "pos_tagging": [{"train.conllu": CONLLU + b"\n" + CONLLU}, {"train.conllu.gz": gzip.compress(CONLLU, mtime=0)}],
+    "translation": [{"train.en": b"a man\ntwo dogs\n", "train.de": "ein Mann\nzwei Hündin\n".encode()}],
+}
+
+
+def counted(strategy, examples: int, check) -> None:
+    """`check` on so many draws of `strategy`."""
+    quick = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+    only = [Phase.generate]  # inputs come by the dozen: to shrink them takes minutes and says no more
+    settings(max_examples=examples, deadline=None, suppress_health_check=quick, phases=only)(given(strategy)(check))()
+
+
+def strings(value) -> list[str]:
+    return [text for item in value for text in strings(item)] if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize(
+    ("task", "files"),
+    [(task, files) for task in TASKS for files in READS[task]],
+    ids=lambda x: "-".join(x) if isinstance(x, dict) else x,
+)
+def test_files_are_read_or_refused_in_a_line(task, files, tmp_path, capsys):
+    task = get_task(task)
+    cfg = task.config(data=str(tmp_path))
+    done = {"read": 0, "refused": 0}
+
+    def check(several: list[tuple[int, list]]) -> None:
+        for which, changes in several:
+            for i, (name, content) in enumerate(files.items()):
+                (tmp_path / name).write_bytes(edited(content, changes) if i == which % len(files) else content)
+            refusal, examples = None, []
+            try:
+                examples = list(task.examples(cfg, "train"))
+            except InputError as error:
+                refusal = str(error)
+            done["refused" if refusal else "read"] += 1
+            assert refusal is None or (str(tmp_path) in refusal and len(refusal.splitlines()) == 1), refusal
+            for text in strings([list(example.values()) for example in examples]):
+                assert isinstance(text, str | bytes)
+                assert isinstance(text, bytes) or text.encode("utf-8") is not None  # no half of a surrogate pair
+
+    counted(st.lists(st.tuples(st.integers(0, 3), edits), min_size=25, max_size=25), FILES // 25, check)
+    with capsys.disabled():
+        print(f"\n{task.name} {' and '.join(files)}: {done['read']:,} read, {done['refused']:,} refused")
+    assert sum(done.values()) >= FILES
+    assert min(done.values()) > 0
+
+
+def hostile(value, source):
+    """An example with every text in it replaced."""
+    if isinstance(value, str):
+        return next(source).decode("utf-8", errors="replace")
+    return [hostile(item, source) for item in value] if isinstance(value, list) else value
+
+
+def test_any_text_is_encoded(trained, capsys):
+    run, task = trained.run, trained.task
+    plain = list(run.test)[:8]
+    largest = max(len(part) for part in run.codec._parts.values() if hasattr(part, "__len__"))
+    count = 0
+
+    def check(given: list[bytes]) -> None:
+        nonlocal count
+        source = iter(given)
+        rows = []
+        with contextlib.suppress(StopIteration, RuntimeError):
+            while True:
+                row = plain[len(rows) % len(plain)]
+                rows.append({k: v if k == task.labels else hostile(v, source) for k, v in row.items()})
+        from zoo.data import cache
+
+        batch = {name: cache._tensor([row[name] for row in rows]) for name in rows[0]}
+        x, y = task.encode(run.cfg, run.codec, batch)
+        for part in [*(x.values() if isinstance(x, dict) else [x]), y]:
+            if isinstance(part, tf.RaggedTensor):
+                assert int(tf.reduce_min(part.row_lengths())) > 0
+                part = part.flat_values
+            if isinstance(part, tf.Tensor) and part.dtype.is_integer:
+                assert int(tf.reduce_min(part)) >= 0
+                assert int(tf.reduce_max(part)) < largest
+        count += len(given)
+
+    counted(st.lists(texts, min_size=200, max_size=200), TEXTS // 200, check)
+    with capsys.disabled():
+        print(f"\n{task.name}: {count:,} texts encoded")
+    assert count >= TEXTS
+
+
+def test_any_request_is_answered(trained, capsys):
+    service = trained.run.service
+    counts = {}
+
+    def batches(spec: tf.TensorSpec, rows: int):
+        if spec.dtype == tf.string:
+            one = texts if spec.shape.rank == 1 else st.lists(texts, min_size=5, max_size=5)
+        else:
+            one = st.just(1)
+        return st.lists(one, min_size=rows, max_size=rows)
+
+    for signature in service.functions:
+        counts[signature] = {"answered": 0, "refused": 0}
+        specs = service.inputs_of(signature)
+
+        def check(inputs: dict, signature=signature, specs=specs) -> None:
+            rows = len(next(iter(inputs.values())))
+            tensors = {name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()}
+            try:
+                answer = service(signature, **tensors)
+            except tf.errors.InvalidArgumentError:  # which a server answers with status 400
+                counts[signature]["refused"] += rows
+                return
+            for name, value in answer.items():
+                array = value.numpy()
+                assert len(array) == rows, name
+                if array.dtype.kind == "f":
+                    assert np.isfinite(array).all(), name
+                for text in array.ravel().tolist() if array.dtype == object else []:
+                    text.decode("utf-8")
+            counts[signature]["answered"] += rows
+
+        rows = 25
+        inputs = st.fixed_dictionaries({name: batches(spec, rows) for name, spec in specs.items()})
+        counted(inputs, REQUESTS // rows, check)
+    with capsys.disabled():
+        for signature, count in counts.items():
+            print(
+                f"\n{trained.task.name} {signature}: {count['answered']:,} answered, {count['refused']:,} refused",
+                end="",
+            )
+    assert all(sum(count.values()) >= REQUESTS and count["answered"] for count in counts.values())
