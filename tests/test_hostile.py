@@ -1,5 +1,6 @@
 """Any bytes in: an answer or a clear error out. Long, so only `make slow` runs it; the counts are printed."""
 
+import base64
 import contextlib
 import gzip
 import json
@@ -79,6 +80,7 @@ CONLLU = b"# text = the film ended\n" + b"".join(
     for i, (form, tag) in enumerate(zip(WORDS[::2], WORDS[1::2], strict=True), 1)
 )
 REVIEWS = jsonl({"text": "fine", "label": "pos"}, {"text": "bad", "label": 0}, {"text": 'a "b", c', "label": "pos"})
+DOT = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs=")  # one white pixel
 # The files that each task reads: name → a good one. A new task adds its own.
 READS = {
     "sentiment": [
@@ -88,6 +90,13 @@ READS = {
         {"train.jsonl.gz": gzip.compress(REVIEWS, mtime=0)},
     ],
     "pos_tagging": [{"train.conllu": CONLLU + b"\n" + CONLLU}, {"train.conllu.gz": gzip.compress(CONLLU, mtime=0)}],
+    "captioning": [
+        {
+            "all.jsonl": jsonl(*({"image": f"{name}.gif", "captions": ["a dot"], "split": "train"} for name in "ab")),
+            "a.gif": DOT,
+            "b.gif": DOT,
+        },
+    ],
     "translation": [{"train.en": b"a man\ntwo dogs\n", "train.de": "ein Mann\nzwei Hündin\n".encode()}],
 }
 
@@ -177,13 +186,15 @@ def test_any_text_is_encoded(trained, capsys):
 
 def test_any_request_is_answered(trained, capsys):
     service = trained.run.service
+    example = next(iter(trained.run.test))
     counts = {}
 
-    def batches(spec: tf.TensorSpec, rows: int):
-        if spec.dtype == tf.string:
-            one = texts if spec.shape.rank == 1 else st.lists(texts, min_size=5, max_size=5)
-        else:
-            one = st.just(1)
+    def batches(name: str, spec: tf.TensorSpec, rows: int):
+        one = texts if spec.dtype == tf.string else st.just(1)
+        if isinstance(example.get(name), bytes):  # a picture: broken ones are refused
+            one = st.one_of(texts, edits.map(lambda changes: edited(example[name], changes)), st.just(example[name]))
+        if spec.shape.rank == 2:
+            one = st.lists(one, min_size=5, max_size=5)
         return st.lists(one, min_size=rows, max_size=rows)
 
     for signature in service.functions:
@@ -207,8 +218,8 @@ def test_any_request_is_answered(trained, capsys):
                     text.decode("utf-8")
             counts[signature]["answered"] += rows
 
-        rows = 25
-        inputs = st.fixed_dictionaries({name: batches(spec, rows) for name, spec in specs.items()})
+        rows = 1 if any(isinstance(value, bytes) for value in example.values()) else 25
+        inputs = st.fixed_dictionaries({name: batches(name, spec, rows) for name, spec in specs.items()})
         counted(inputs, REQUESTS // rows, check)
     with capsys.disabled():
         for signature, count in counts.items():

@@ -4,11 +4,13 @@ import contextlib
 import ctypes
 import os
 import platform
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from zoo.layers.recurrent import set_jit
 
@@ -113,5 +115,8 @@ def prepare(*, precision: str, jit: bool, seed: int) -> Device:
     set_jit(jit)
     _share_batches()
     _keep_freed_memory()
-    keras.utils.set_random_seed(seed)
+    # Keras draws the seeds of layers and initializers from Python's generator. Its own set_random_seed also sets
+    # TensorFlow's, which empties the kernel cache, and with it every SentencePiece model of this process.
+    random.seed(seed)
+    np.random.seed(seed)
     return describe(precision)
