@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 
-.PHONY: sentiment test check slow notebooks clean
+.PHONY: sentiment test check slow notebooks bench clean
 
 sentiment: .venv/ready   ## train, evaluate, export and answer on the bundled sample
 	$(RUN) -m zoo.tasks.sentiment
@@ -23,10 +23,18 @@ notebooks: .venv/ready   ## opens JupyterLab on the notebooks
 	$(RUN) -m pip install --quiet -e '.[notebooks]'
 	$(RUN) -m jupyterlab notebooks
 
+bench: .venv/ready .bench/torch/ready   ## the zoo beside PyTorch and Keras: make bench ARGS="--only core --quick"
+	$(RUN) -m benchmarks --torch .bench/torch/bin/python $(ARGS)
+
+.bench/torch/ready: benchmarks/requirements-torch.txt
+	$(PYTHON) -m venv .bench/torch
+	.bench/torch/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .bench .pytest_cache .mypy_cache .ruff_cache

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zoo.layers import recurrent
 
@@ -81,8 +83,21 @@ def jit_off():
 def test_same_outputs_states_and_gradients_as_keras(name, bi, seed):
     theirs, ours = twins(name, bi)
     x, mask, state = batch_of(seed, name, bi)
-    for m in (mask, None):
-        assert_same(answer(ours, x, m, state), answer(theirs, x, m, state))
+    for m, training in ((mask, True), (None, False)):  # the gradient's activations: kept, or computed again
+        assert_same(answer(ours, x, m, state, training=training), answer(theirs, x, m, state))
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(
+    name=st.sampled_from(NAMES), bi=st.booleans(), units=st.sampled_from([1, 2, 5, 130]), masked=st.booleans(),
+    training=st.booleans(), seed=st.integers(0, 10_000),
+)  # fmt: skip
+def test_any_shape_and_lengths_give_what_keras_gives(name, bi, units, masked, training, seed):
+    theirs, ours = twins(name, bi, units=units)
+    x, mask, state = batch_of(seed, name, bi, units=units)
+    mask = mask if masked else None
+    assert_same(answer(ours, x, mask, state, training=training), answer(theirs, x, mask, state), atol=1e-4)
 
 
 def test_a_wide_lstm_is_the_one_of_keras_too():

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.layers.recurrent import set_jit
+from zoo.layers.recurrent import LSTM, get_jit, recurrent_path, set_jit
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,12 @@ class Device:
     backend: str
     precision: str
     replicas: int  # devices that share every batch
+    recurrence: str  # how the recurrent layers compute, see zoo.layers.recurrent
 
     def __str__(self) -> str:
         shared = f", batches shared by {self.replicas} devices" if self.replicas > 1 else ""
-        return f"{self.device} ({self.cpu}, {self.threads} threads), Keras on {self.backend}, {self.precision}{shared}"
+        computes = f"{self.device} ({self.cpu}, {self.threads} threads), Keras on {self.backend}, {self.precision}"
+        return f"{computes}{shared}; recurrent layers: {self.recurrence}"
 
 
 def _cpu() -> str:
@@ -45,7 +47,9 @@ def describe(precision: str) -> Device:
     backend = keras.backend.backend()
     accelerators = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Device(", ".join(accelerators) or "CPU", _cpu(), threads, backend, precision, replicas())
+    path = recurrent_path(LSTM(1, dtype=precision))
+    path += ", compiled in training" if path == "fast" and get_jit() else ""
+    return Device(", ".join(accelerators) or "CPU", _cpu(), threads, backend, precision, replicas(), path)
 
 
 def _keep_freed_memory() -> None:

@@ -49,6 +49,28 @@ class AdamW(keras.optimizers.AdamW):
         scale = self.clip_norm / ops.maximum(norm, self.clip_norm) / replicas
         super().apply([g if g is None else g * ops.cast(scale, g.dtype) for g in grads], trainable_variables)
 
+    def update_step(self, gradient, variable, learning_rate):
+        """Keras' formula; on TensorFlow by its one operation, which takes a third of the time of a dozen small ones."""
+        if keras.backend.backend() != "tensorflow" or self.amsgrad:
+            return super().update_step(gradient, variable, learning_rate)
+        import tensorflow as tf
+
+        index, dtype = self._get_variable_index(variable), variable.dtype
+        step = ops.cast(self.iterations + 1, dtype)
+        beta1, beta2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=beta1**step,
+            beta2_power=beta2**step,
+            lr=ops.cast(learning_rate, dtype),
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=tf.constant(self.epsilon, dtype),
+            grad=ops.cast(gradient, dtype),
+        )
+
     @property
     def gradient_norm(self) -> float:
         total, steps = (float(ops.convert_to_numpy(v)) for v in (self.norm_sum, self.norm_steps))

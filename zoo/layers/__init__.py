@@ -5,14 +5,19 @@ from zoo.layers.characters import CharCNN, CharRNN, spelling
 from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
 from zoo.layers.images import ImageEncoder, everywhere
+from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 __all__ = [
     "AttentionDecoder",
+    "Bidirectional",
     "CharCNN",
     "CharRNN",
+    "GRU",
     "ImageEncoder",
+    "LSTM",
     "Pooling",
     "RecurrentEncoder",
+    "SimpleRNN",
     "WordDropout",
     "crf",
     "everywhere",

@@ -6,7 +6,7 @@ backward loop only carries the state's gradient, and everything else (gates, der
 for all steps at once, outside the loop. For a narrow LSTM outside XLA the stock operation `BlockLSTMV2` is the loop.
 
 `recurrent_path` is the one place that chooses: "cudnn" on a TensorFlow GPU, "fast" on a TensorFlow CPU, else "keras".
-Measured by benchmarks/recurrent.py
+Measured by `make bench`
 Source: LSTM, Hochreiter and Schmidhuber 1997; GRU with the reset gate after the product, as in cuDNN,
 Cho et al. 2014, https://arxiv.org/abs/1406.1078v1
 """

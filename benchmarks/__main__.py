@@ -1,0 +1,184 @@
+"""Measures the zoo beside PyTorch and plain Keras on the same work, and writes results.json and README.md.
+
+    make bench                                              # everything; makes PyTorch's environment first
+    make bench ARGS="--only core --quick"                   # one row, few shapes
+    make bench ARGS="--imdb data/sentiment_imdb --pos data/pos_ud_english_ewt"
+
+Every peer is a process of its own with its own threads; they take turns, one timed round each, so that a machine's slow
+minute hits all alike. Warm-up (tracing, compiling) is apart. A case is written as soon as it is measured and replaces
+what was measured before: a run that was interrupted goes on with --only.
+"""
+
+import argparse
+import contextlib
+import datetime
+import importlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROWS = {
+    "core": "One recurrent layer",
+    "imdb": "Sentiment, one epoch of IMDB",
+    "pos": "Tagging, one epoch of English EWT",
+    "start": "Waiting for the first answer",
+}
+
+
+class Peer:
+    """One process; `ask` sends a line and returns the answer."""
+
+    def __init__(self, row: str, name: str, python: str, threads: int):
+        self.name = name
+        limits = {"OMP_NUM_THREADS": str(threads), "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self.process = subprocess.Popen(
+            [python, str(HERE / "peer.py"), row, name, str(threads)],
+            env=os.environ | limits, cwd=HERE.parent, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+
+    def ask(self, line: str = "") -> dict:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self.name} ended early; its message is above")
+        return json.loads(answer)
+
+
+@contextlib.contextmanager
+def started(row: str, pythons: dict[str, str], threads: int) -> Iterator[list[Peer]]:
+    peers = [Peer(row, name, python, threads) for name, python in pythons.items()]
+    try:
+        yield peers
+    finally:
+        for peer in peers:
+            with contextlib.suppress(BrokenPipeError):
+                peer.process.stdin.close()  # it ends by itself
+            peer.process.wait()
+
+
+def measure(row: str, case: dict, pythons: dict[str, str], *, rounds: int, threads: int) -> dict:
+    """Per peer and call: median, least and greatest seconds of a round, and tokens per second over all rounds."""
+    module = importlib.import_module(f"benchmarks.{row}")
+    fixed = module.work(case) if hasattr(module, "work") else {}
+    with tempfile.TemporaryDirectory() as folder, started(row, pythons, threads) as peers:
+        asked = json.dumps(case | {"folder": folder})
+        warm_up = {peer.name: peer.ask(asked)["seconds"] for peer in peers}  # in order: the zoo leaves files
+        replies: dict[str, list[dict]] = {peer.name: [] for peer in peers}
+        for _ in range(rounds):
+            for peer in peers:
+                replies[peer.name].append(peer.ask())
+    result = {}
+    for name, rows in replies.items():
+        result[name] = {"warm_up_s": round(warm_up[name], 2)}
+        for call in rows[0]:
+            seconds = [reply[call][0] for reply in rows]
+            tokens = [reply[call][1] or fixed.get(call) for reply in rows]
+            numbers = {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
+            if all(tokens):
+                numbers["tokens_per_second"] = statistics.median(t / s for t, s in zip(tokens, seconds, strict=True))
+            result[name][call] = {key: float(f"{value:.4g}") for key, value in numbers.items()}
+    return result
+
+
+def lines(record: dict) -> list[str]:
+    """The rows of the table that one case makes: what, the peer's and the zoo's speed, their ratio, the goal."""
+    module, peers = importlib.import_module(f"benchmarks.{record['row']}"), record["peers"]
+    case = record["case"]
+    what = " ".join(str(case[key]) for key in ("cell", "units", "batch", "length") if key in case)
+    what = (f"{'bi' if case['bidirectional'] else 'uni'} {what}" if "bidirectional" in case else what) or record["row"]
+    table = []
+    for ours in (name for name in peers if name.startswith("zoo")):
+        for name in (name for name in peers if not name.startswith("zoo")):
+            for call, goal in module.goals(case, name).items():
+                mine, other = (peers[peer][call]["tokens_per_second"] for peer in (ours, name))
+                ratio = mine / other
+                reached = "✓" if ratio >= goal else "missed"
+                table.append(
+                    f"| {what}, {call} | {ours} {mine:,.0f} tok/s | {name} {other:,.0f} tok/s "
+                    f"| {ratio:.2f} | ≥ {goal} | {reached} |"
+                )
+        if "read" in peers[ours]:
+            read, train = (peers[ours][call]["tokens_per_second"] for call in ("read", "train"))
+            reached = "✓" if read >= 5 * train else "missed"
+            table.append(
+                f"| {what}, input pipeline alone | {ours} {read:,.0f} tok/s | its training {train:,.0f} tok/s "
+                f"| {read / train:.1f} | ≥ 5 | {reached} |"
+            )
+        for call, limit in module.limits(case).items() if hasattr(module, "limits") else ():
+            seconds = peers[ours][call]["median_s"]
+            reached = "✓" if seconds < limit else "missed"
+            table.append(f"| {call} | {seconds:.2f} s | – | – | < {limit:g} s | {reached} |")
+    return table
+
+
+def table(records: list[dict]) -> str:
+    """README.md: all that is in results.json."""
+    page = [f"# Benchmarks\n\nGenerated by `make bench` from results.json.\n\n```\n{__doc__.strip()}\n```"]
+    for row, title in ROWS.items():
+        mine = [record for record in records if record["row"] == row]
+        if mine:
+            last, about = mine[-1], importlib.import_module(f"benchmarks.{row}").__doc__.strip()
+            page.append(
+                f"\n## {title}\n\n{about}\n\n"
+                f"Measured {last['date']}, {last['cpu']}, {last['threads']} threads; medians of {last['rounds']} "
+                "rounds. `zoo --jit` compiles the recurrent loops of training with XLA.\n\n"
+                "| work | zoo | peer | zoo ÷ peer | goal | |\n|---|---|---|---|---|---|"
+            )
+            page += [line for record in mine for line in lines(record)]
+    return "\n".join(page) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=",".join(ROWS), help=f"rows, by commas: {', '.join(ROWS)}")
+    parser.add_argument("--torch", help="the interpreter of an environment with PyTorch; it is left out without")
+    parser.add_argument("--imdb", default="tfds:imdb_reviews", help="as --data of the sentiment task")
+    parser.add_argument("--pos", default="tfds:universal_dependencies/en_ewt", help="as --data of the tagger")
+    parser.add_argument("--quick", action="store_true", help="few shapes, three rounds")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--to", default=str(HERE), help="folder for results.json and README.md")
+    args = parser.parse_args()
+    if unknown := sorted(set(args.only.split(",")) - set(ROWS)):
+        parser.error(f"unknown row {unknown[0]!r}; there are {', '.join(ROWS)}")
+    results = Path(args.to) / "results.json"
+    records = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
+    for row in args.only.split(","):
+        module = importlib.import_module(f"benchmarks.{row}")
+        pythons = {name: args.torch if name == "torch" else sys.executable for name in module.PEERS}
+        pythons = {name: python for name, python in pythons.items() if python}
+        for case in module.cases(args.quick):
+            if "data" in case:
+                case["data"] = getattr(args, case["data"])
+            rounds = 3 if args.quick else args.rounds
+            record = {
+                "row": row, "case": case, "rounds": rounds, "threads": args.threads,
+                "date": datetime.date.today().isoformat(), "cpu": _cpu(),
+                "peers": measure(row, case, pythons, rounds=rounds, threads=args.threads),
+            }  # fmt: skip
+            records = [old for old in records if (old["row"], old["case"]) != (row, case)] + [record]
+            print("\n".join(lines(record)), flush=True)
+            results.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+            (Path(args.to) / "README.md").write_text(table(records), encoding="utf-8")
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":
+    main()

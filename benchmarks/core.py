@@ -1,0 +1,81 @@
+"""One recurrent layer: float32[B, T, 128] → outputs; a training step adds a weighted sum and all its gradients."""
+
+WIDTH = 128
+SHAPES = [(128, 64), (32, 256), (20, 400), (80, 400)]
+
+
+def cases(quick: bool) -> list[dict]:
+    names = ("cell", "bidirectional", "units", "batch", "length")
+    shapes, all_units = (SHAPES[::2], [64]) if quick else (SHAPES, [64, 128, 256])
+    return [
+        dict(zip(names, (cell, both, units, *shape), strict=True))
+        for units in all_units
+        for cell in ("LSTM", "GRU")
+        for both in (True, False)
+        for shape in shapes
+    ]
+
+
+def goals(case: dict, peer: str) -> dict[str, float]:
+    if peer == "torch":
+        return {"train": 1.2 if case["units"] <= 128 else 1.0, "inference": 1.2}
+    return {"train": 2.0 if (case["batch"], case["length"]) == (20, 400) else 1.0, "inference": 1.2}
+
+
+PEERS = ("zoo", "zoo --jit", "keras", "torch")
+
+
+def work(case: dict) -> dict[str, int]:
+    """Tokens of one round."""
+    return dict.fromkeys(("train", "inference"), case["batch"] * case["length"])
+
+
+def calls(peer: str, case: dict) -> dict:
+    """What is timed, by name."""
+    return _torch(case) if peer == "torch" else _keras(peer, case)
+
+
+def _keras(peer, case):
+    import keras
+    import tensorflow as tf
+
+    from zoo import devices
+    from zoo.layers import recurrent
+
+    if peer != "keras":
+        devices.prepare(precision="float32", jit=peer == "zoo --jit", seed=0)
+    module = keras.layers if peer == "keras" else recurrent
+    layer = getattr(module, case["cell"])(case["units"], return_sequences=True)
+    layer = module.Bidirectional(layer) if case["bidirectional"] else layer
+    x = tf.random.normal((case["batch"], case["length"], WIDTH))
+    weights = tf.random.normal((case["batch"], case["length"], case["units"] * (1 + case["bidirectional"])))
+    layer.build(x.shape)
+
+    @tf.function(autograph=False)
+    def train():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x, training=True) * weights)
+        return tape.gradient(loss, [x, *(w.value for w in layer.trainable_weights)])
+
+    infer = tf.function(lambda: layer(x, training=False), autograph=False)
+    return {"train": lambda: [g.numpy() for g in train()], "inference": lambda: infer().numpy()}
+
+
+def _torch(case):
+    import torch
+
+    layer = getattr(torch.nn, case["cell"])(WIDTH, case["units"], batch_first=True, bidirectional=case["bidirectional"])
+    x = torch.randn(case["batch"], case["length"], WIDTH, requires_grad=True)
+    weights = torch.randn(case["batch"], case["length"], case["units"] * (1 + case["bidirectional"]))
+
+    def train():
+        layer.zero_grad()
+        x.grad = None
+        (layer(x)[0] * weights).sum().backward()
+
+    def infer():
+        with torch.no_grad():
+            layer(x)
+
+    return {"train": train, "inference": infer}

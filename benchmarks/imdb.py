@@ -1,0 +1,80 @@
+"""Sentiment on IMDB: embedding 128, BiLSTM 64, maximum and mean over time; and the recipe of keras.io beside it."""
+
+import math
+from pathlib import Path
+
+from benchmarks import epoch
+
+PEERS = epoch.PEERS["imdb"]
+
+
+def cases(quick: bool) -> list[dict]:
+    return [{"recipe": "tasks/sentiment/imdb.toml", "data": "imdb"}]
+
+
+def goals(case: dict, peer: str) -> dict[str, float]:
+    return {"train": 1.2 if peer == "torch" else 2.5}
+
+
+def calls(peer: str, case: dict) -> dict:
+    if peer == "torch":
+        return epoch.torch_twin(case, _model)
+    if peer == "keras":
+        return _recipe(case)
+    from zoo.tasks import sentiment
+
+    return epoch.zoo(peer, case, sentiment.TASK, {})
+
+
+def _model(torch, numbers):
+    nn = torch.nn
+    embedding = nn.Embedding(numbers["size/words"], 128)
+    rnn = nn.LSTM(128, 64, batch_first=True, bidirectional=True)
+    output = nn.Linear(4 * 64, numbers["tags"])
+
+    def loss(batch):
+        words, weight = batch["words"].long(), batch["weight"]
+        keep = words != 0
+        steps = epoch.packed(torch, rnn, epoch.drop_features(torch, embedding(words), 0.5), keep)
+        mean = steps.sum(1) / keep.sum(1, keepdim=True)
+        summary = torch.cat([steps.masked_fill(~keep[:, :, None], -1e4).amax(1), mean], 1)
+        logits = output(nn.functional.dropout(summary, 0.5))
+        each = nn.functional.cross_entropy(logits, batch["y"].long(), reduction="none")
+        return (each * weight).sum() / weight.sum()
+
+    return [*embedding.parameters(), *rnn.parameters(), *output.parameters()], loss
+
+
+def _recipe(case):
+    """keras.io, "Bidirectional LSTM on IMDB": 200 tokens padded on the left, no mask, two BiLSTM 64, batches of 32."""
+    import keras
+    import numpy as np
+
+    keras.utils.set_random_seed(0)
+    with np.load(Path(case["folder"]) / "batches.npz") as file:
+        count = int(file["count"])
+        size = int(file["size/words"])
+        reviews, labels = [], []
+        for i in range(count):
+            words, label = file[f"{i}/words"], file[f"{i}/y"]
+            for row in np.flatnonzero(file[f"{i}/weight"]):
+                reviews.append(words[row][words[row] > 0])
+                labels.append(int(label[row]))
+    real = [min(len(review), 200) for review in reviews]
+    x = keras.utils.pad_sequences(reviews, maxlen=200)
+    y = np.array(labels)
+    inputs = keras.Input((None,), dtype="int32")
+    hidden = keras.layers.Embedding(size, 128)(inputs)
+    hidden = keras.layers.Bidirectional(keras.layers.LSTM(64, return_sequences=True))(hidden)
+    hidden = keras.layers.Bidirectional(keras.layers.LSTM(64))(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    part, at = math.ceil(len(y) / epoch.PARTS), [0]
+
+    def train_part():
+        start = at[0] % (part * epoch.PARTS)
+        at[0] += part
+        model.fit(x[start : start + part], y[start : start + part], batch_size=32, verbose=0)
+        return sum(real[start : start + part])
+
+    return {"train": train_part}

@@ -1,0 +1,48 @@
+"""A peer in its own process and environment: `python benchmarks/peer.py ROW PEER THREADS`, spoken to in JSON lines.
+
+A case per line prepares it and answers with the seconds of the warm-up; an empty line times one round of every call.
+A call may return how many tokens it worked on. `benchmarks.ROW.calls` may import only what the peer's environment has.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    row, peer, threads = sys.argv[1:]
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+    if peer == "torch":
+        import torch
+
+        torch.set_num_threads(int(threads))
+    else:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+        tf.config.threading.set_inter_op_parallelism_threads(int(threads))
+    module, calls = importlib.import_module(f"benchmarks.{row}"), {}
+    for line in sys.stdin:
+        if line.strip():
+            start = time.perf_counter()
+            calls = module.calls(peer, json.loads(line))
+            for call in calls.values():
+                for _ in range(2):
+                    call()
+            reply = {"seconds": time.perf_counter() - start}
+        else:
+            reply = {}
+            for name, call in calls.items():
+                start = time.perf_counter()
+                tokens = call()
+                reply[name] = [time.perf_counter() - start, tokens if isinstance(tokens, int) else None]
+        print(json.dumps(reply), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Part-of-speech tagging on English EWT: word 100 + character CNN 150, two BiLSTM 128, a softmax per word.
+
+The tagger's recipe without its CRF and affixes: a PyTorch user would write this one.
+"""
+
+from benchmarks import epoch
+
+PEERS = epoch.PEERS["pos"]
+DROPOUT, WIDTHS, FILTERS = 0.45, (2, 3, 4), 50
+
+
+def cases(quick: bool) -> list[dict]:
+    return [{"recipe": "tasks/pos_tagging/en_ewt.toml", "data": "pos"}]
+
+
+def goals(case: dict, peer: str) -> dict[str, float]:
+    return {"train": 1.2}
+
+
+def calls(peer: str, case: dict) -> dict:
+    if peer == "torch":
+        return epoch.torch_twin(case, _model)
+    from zoo.tasks import pos_tagging
+
+    changes = {"output": "softmax", "affixes": 0, "average_weights": 0.0, "word_dropout": 0.0}
+    return epoch.zoo(peer, case, pos_tagging.TASK, changes)
+
+
+def _model(torch, numbers):
+    nn = torch.nn
+    embedding, letters = nn.Embedding(numbers["size/words"], 100), nn.Embedding(numbers["size/characters"], 32)
+    convolutions = nn.ModuleList(nn.Conv1d(32, FILTERS, width, bias=False) for width in WIDTHS)
+    layers = nn.ModuleList(
+        nn.LSTM(size, 128, batch_first=True, bidirectional=True) for size in (100 + FILTERS * len(WIDTHS), 256)
+    )
+    output = nn.Linear(256, numbers["tags"])
+
+    def spelling(characters):
+        rows = characters.flatten(0, 1)
+        seen = (letters(rows) * (rows != 0)[:, :, None]).transpose(1, 2)
+        room = max(WIDTHS) - 1
+        seen = nn.functional.pad(seen, (room, room))
+        features = torch.cat([convolution(seen).amax(2) for convolution in convolutions], 1)
+        return features.relu().unflatten(0, characters.shape[:2])
+
+    def loss(batch):
+        words, weight = batch["words"].long(), batch["weight"]
+        keep = words != 0
+        steps = torch.cat([embedding(words), spelling(batch["characters"].long())], 2)
+        for layer in layers:
+            steps = epoch.packed(torch, layer, epoch.drop_features(torch, steps, DROPOUT), keep)
+        scores = output(nn.functional.dropout(steps, DROPOUT))
+        each = nn.functional.cross_entropy(scores.flatten(0, 1), batch["y"].long().flatten(), reduction="none")
+        return (each * weight.flatten()).sum() / weight.sum()
+
+    modules = (embedding, letters, convolutions, layers, output)
+    return [parameter for module in modules for parameter in module.parameters()], loss

@@ -1,0 +1,40 @@
+"""How long a user waits: for the list of tasks, a task's help, and the first optimizer step on the bundled sample."""
+
+import subprocess
+import sys
+
+PEERS = ("zoo",)
+# Ends the run as soon as the first step is done.
+FIRST_STEP = """
+import os, tempfile
+import keras
+from zoo import callbacks
+from zoo.tasks import sentiment
+class Stop(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        os._exit(0)
+for_run = callbacks.for_run
+callbacks.for_run = lambda *args, **kwargs: [*for_run(*args, **kwargs), Stop()]
+sentiment.TASK.train(run_dir=tempfile.mkdtemp())
+"""
+COMMANDS = {
+    "python -m zoo": ["-m", "zoo"],
+    "help of a task": ["-m", "zoo.tasks.sentiment", "--help"],
+    "first step": ["-c", FIRST_STEP],
+}
+
+
+def cases(quick: bool) -> list[dict]:
+    return [{}]
+
+
+def limits(case: dict) -> dict[str, float]:
+    """Seconds."""
+    return {"python -m zoo": 1.0, "help of a task": 1.0, "first step": 15.0}
+
+
+def calls(peer: str, case: dict) -> dict:
+    def run(arguments):
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+
+    return {name: lambda arguments=arguments: run(arguments) for name, arguments in COMMANDS.items()}
