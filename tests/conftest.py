@@ -11,6 +11,7 @@ from zoo.__main__ import summaries
 from zoo.task import Run, Task
 
 TASKS = list(summaries())
+SEARCHING = ("translation", "captioning")  # tracing their search takes minutes: `make slow` asks them
 SMALL = {
     "units": 8,
     "embedding": 8,
@@ -42,6 +43,8 @@ def pytest_collection_modifyitems(items) -> None:
     for item in items:
         task = item.callspec.params.get("trained") if hasattr(item, "callspec") else None
         item.add_marker(pytest.mark.xdist_group(task or item.module.__name__))
+        if task in SEARCHING:
+            item.add_marker(pytest.mark.slow)
 
 
 @dataclass
