@@ -45,7 +45,7 @@ def publish(run: Any, folder: Path, kind: str, *, keep: int | None = None) -> Pa
         )
     if missing := [name for name in PACKAGES[kind] if not importlib.util.find_spec(name)]:
         raise InputError(f"--format {kind} needs {missing[0]}: pip install 'sequence-task-zoo[{kind}]'")
-    trials = [(x, _arrays(run.service.numeric(run.model(_structured(run.model, x))))) for x in _rows(run)]
+    trials = [(x, _arrays(run.service.numeric(run.model(structured(run.model, x))))) for x in encoded(run, 8)]
 
     def prove(path: Path) -> None:
         answer = load(path)
@@ -82,7 +82,7 @@ def save(run_dir: str, folder: str, kind: str) -> None:
     @tf.function(input_signature=specs)
     def numbers(*inputs):
         named = {spec.name: value for spec, value in zip(specs, inputs, strict=True)}
-        return run.service.numeric(run.model(_structured(run.model, named), training=False))
+        return run.service.numeric(run.model(structured(run.model, named), training=False))
 
     path = Path(folder) / FILES[kind]
     if kind == "onnx":
@@ -110,16 +110,16 @@ def _litert(numbers: Any) -> bytes:
         return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
 
 
-def _rows(run: Any) -> list[Arrays]:
-    """Encoded examples, each a batch of one, by the names of the model's inputs."""
-    examples = run.first_examples(8)
-    encoded = cache.encode(examples, lambda batch: run.task.encode(run.cfg, run.codec, batch))
-    batches = [batching.Batch(np.array([i]), tuple(encoded.lengths[i])) for i in range(len(examples))]
-    inputs = [batching.pad(encoded, batch)[0] for batch in batches]
+def encoded(run: Any, count: int) -> list[Arrays]:
+    """The first examples of a run as its model takes them, each a batch of one, by the names of the inputs."""
+    examples = run.first_examples(count)
+    rows = cache.encode(examples, lambda batch: run.task.encode(run.cfg, run.codec, batch))
+    batches = [batching.Batch(np.array([i]), tuple(rows.lengths[i])) for i in range(len(examples))]
+    inputs = [batching.pad(rows, batch)[0] for batch in batches]
     return [x if isinstance(x, dict) else {run.model.inputs[0].name: x} for x in inputs]
 
 
-def _structured(model: keras.Model, named: dict[str, Any]) -> Any:
+def structured(model: keras.Model, named: dict[str, Any]) -> Any:
     """The model's inputs as it takes them: a dict or a single one."""
     return named if isinstance(model.input, dict) else next(iter(named.values()))
 

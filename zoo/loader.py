@@ -8,7 +8,8 @@ neither TensorFlow's Python nor Keras nor the zoo. Of operations it has stock Te
 where the model needs them: the stock server has both.
 
 A request is a line, {"signature": …, "inputs": {name: {"dtype": "string", "shape": [2], "values": ["a", {"b64": …}]}}};
-so is an answer, {"outputs": {…}} in the same form or {"error": …}. First of all, a line tells what the model is.
+so is an answer, {"outputs": {…}} in the same form or {"error": …}; to a request with "times": n it is {"seconds": […]}.
+First of all, a line tells what the model is.
 `Model` speaks this from another process.
 """
 
@@ -83,10 +84,18 @@ class Model:
         Raises:
             Refused: the answer is an error. The next question will be answered.
         """
-        request = {"signature": signature, "inputs": {name: pack(np.asarray(x)) for name, x in inputs.items()}}
+        reply = self._ask(signature, inputs)
+        return {name: unpack(**value) for name, value in reply["outputs"].items()}
+
+    def seconds(self, signature: str, times: int, **inputs: Any) -> list[float]:
+        """How long each of so many answers takes, without the way to this process and back."""
+        return self._ask(signature, inputs, times=times)["seconds"]
+
+    def _ask(self, signature: str, inputs: dict[str, Any], **more: Any) -> dict:
+        packed = {name: pack(np.asarray(x)) for name, x in inputs.items()}
         with suppress(BrokenPipeError):  # the process has ended, as `_reply` will say
-            print(json.dumps(request), file=self._requests, flush=True)
-        return {name: unpack(**value) for name, value in self._reply()["outputs"].items()}
+            print(json.dumps({"signature": signature, "inputs": packed, **more}), file=self._requests, flush=True)
+        return self._reply()
 
     def _reply(self) -> dict:
         line = self._answers.readline()
@@ -291,14 +300,16 @@ class SavedModel:
                 c_api().TF_LoadLibrary(os.fsencode(path), status)
         return [path.name for path in libraries]
 
-    def run(self, signature: str, inputs: dict[str, dict]) -> dict[str, dict]:
-        """Packed outputs by name. Raises Refused."""
+    def run(self, signature: str, inputs: dict[str, dict], times: int = 0) -> dict[str, Any]:
+        """{"outputs": packed, by name}, or after so many `times` {"seconds": list}. Raises Refused."""
         places, answers = self._places[signature]
         if inputs.keys() != places.keys():
             raise Refused(f"inputs {', '.join(inputs)}; expected {', '.join(places)}")
         feeds = [new_tensor(**value) for value in inputs.values()]
-        fetched = (ctypes.c_void_p * len(answers))()
-        try:
+        fetched, seconds = (ctypes.c_void_p * len(answers))(), []
+
+        def answer() -> None:
+            start = time.perf_counter()
             with checked() as status:
                 c_api().TF_SessionRun(
                     self._session,
@@ -314,10 +325,20 @@ class SavedModel:
                     None,
                     status,
                 )
+            seconds.append(time.perf_counter() - start)
+
+        try:
+            for _ in range(times):
+                answer()
+                for tensor in fetched:
+                    c_api().TF_DeleteTensor(tensor)
+            if times:
+                return {"seconds": seconds}
+            answer()
         finally:
             for tensor in feeds:
                 delete(tensor)
-        return {name: read(tensor) for name, tensor in zip(answers, fetched, strict=True)}
+        return {"outputs": {name: read(tensor) for name, tensor in zip(answers, fetched, strict=True)}}
 
 
 def _attribute(function: bytes, name: bytes) -> list[bytes]:
@@ -391,7 +412,7 @@ def main(folder: str) -> None:
     say({name: value for name, value in vars(model).items() if not name.startswith("_")})
     for line in sys.stdin:
         try:
-            say({"outputs": model.run(**json.loads(line))})
+            say(model.run(**json.loads(line)))
         except Refused as error:
             say({"error": str(error)})
 

@@ -1,0 +1,141 @@
+"""Times exports in the loader that TF Serving has: latency, throughput, size, and what serving adds to the model.
+
+    python -m benchmarks.serving runs/sentiment/1 runs/pos_tagging/1 …
+
+Of every run: a fresh export answers raw inputs of the run's own data, one a request (p50 and p99) and in batches (rows
+a second in the best). The bare model, ids in and scores out, is saved and timed in the same way; the overhead is the
+ratio of the medians. Where an answer takes many calls of the model, the bare call is the same function in the process
+that built it. The network and the server's own work come on top. Writes serving.json and a table, serving.md.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+import zoo
+from zoo import convert, export, loader
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+HERE = Path(__file__).parent
+
+
+def percentile(seconds: list[float], share: int) -> float:
+    return 1e3 * float(np.percentile(seconds, share))
+
+
+def one_by_one(model: loader.Model, signature: str, requests: list[dict], times: int) -> list[float]:
+    """Seconds of every request after the first few, which warm up."""
+    for request in requests:
+        model.seconds(signature, 3, **request)
+    return [second for request in requests for second in model.seconds(signature, times, **request)]
+
+
+def bare(run, requests: list[dict], times: int, folder: Path) -> tuple[str, list[float]]:
+    """What is compared with, and its seconds."""
+    if not run.service.numeric:
+        seconds = []
+        for request in requests:
+            inputs = {name: tf.constant(value) for name, value in request.items()}
+            for _ in range(times + 1):
+                start = time.perf_counter()
+                tf.nest.map_structure(lambda tensor: tensor.numpy(), run.service(**inputs))
+                seconds.append(time.perf_counter() - start)
+            del seconds[-times - 1]
+        return "the function", seconds
+    specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype, name=x.name) for x in run.model.inputs]
+
+    @tf.function(input_signature=specs)
+    def call(*inputs):
+        named = {spec.name: value for spec, value in zip(specs, inputs, strict=True)}
+        return {"outputs": run.model(convert.structured(run.model, named), training=False)}
+
+    service = export.Service(run.codec, run.model, serving_default=call)
+    tf.saved_model.save(service, str(folder), signatures=call, options=export.NO_GRADIENTS)
+    with loader.Model(folder) as model:
+        return "the model", one_by_one(model, "serving_default", convert.encoded(run, len(requests)), times)
+
+
+def measure(run, *, rows: int, times: int) -> dict:
+    """One record."""
+    examples = [run.service.trial("serving_default", example) for example in run.first_examples(rows)]
+    requests = [run.ask("serving_default", [example])[0] for example in examples]
+    with tempfile.TemporaryDirectory() as folder:
+        version = run.export(folder)
+        size = sum(path.stat().st_size for path in version.rglob("*"))
+        with loader.Model(version) as model:
+            start = time.perf_counter()
+            model(**requests[0])
+            first = time.perf_counter() - start
+            single = one_by_one(model, "serving_default", requests, times)
+            a_second = {}
+            for batch in BATCHES:
+                inputs, _ = run.ask("serving_default", [examples[i % len(examples)] for i in range(batch)])
+                model.seconds("serving_default", 2, **inputs)
+                a_second[batch] = batch / statistics.median(model.seconds("serving_default", times, **inputs))
+            load = model.load_seconds
+        name, compared = bare(run, requests, times, Path(folder) / "bare")
+    best = max(a_second, key=a_second.__getitem__)
+    return {
+        "task": run.task.name,
+        "recipe": run.metrics["recipe"],
+        "parameters": run.model.count_params(),
+        "megabytes": size / 1e6,
+        "load_seconds": load,
+        "first_ms": 1e3 * first,
+        "p50_ms": percentile(single, 50),
+        "p99_ms": percentile(single, 99),
+        "requests": len(single),
+        "rows_a_second": {str(batch): value for batch, value in a_second.items()},
+        "best_batch": best,
+        "bare": name,
+        "bare_p50_ms": percentile(compared, 50),
+        "overhead": percentile(single, 50) / percentile(compared, 50),
+        "cpu": run.metrics["cpu"],
+        "date": date.today().isoformat(),
+    }
+
+
+def table(records: list[dict]) -> str:
+    lines = [
+        "<!-- written by python -m benchmarks.serving -->",
+        "| task | recipe | MB | load, s | p50, ms | p99, ms | rows a second, best batch | over the bare call |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for record in records:
+        most = record["rows_a_second"][str(record["best_batch"])]
+        lines.append(
+            f"| {record['task']} | {Path(record['recipe']).stem} | {record['megabytes']:.1f} "
+            f"| {record['load_seconds']:.1f} | {record['p50_ms']:.2f} | {record['p99_ms']:.2f} "
+            f"| {most:,.0f} at {record['best_batch']} | {record['overhead']:.2f}× {record['bare']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="RUN_DIR")
+    parser.add_argument("--rows", type=int, default=64, help="different requests")
+    parser.add_argument("--times", type=int, default=16, help="how often each is sent")
+    parser.add_argument("--to", type=Path, default=HERE, help="folder of serving.json and serving.md")
+    options = parser.parse_args()
+    path = options.to / "serving.json"
+    records = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    for directory in options.runs:
+        record = measure(zoo.load(directory, precision="float32"), rows=options.rows, times=options.times)
+        key = ("task", "recipe")
+        records = [old for old in records if any(old[k] != record[k] for k in key)] + [record]
+        records.sort(key=lambda entry: [entry[k] for k in key])
+        path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+        (options.to / "serving.md").write_text(table(records), encoding="utf-8")
+        print(table([record]).splitlines()[-1], flush=True)
+
+
+if __name__ == "__main__":
+    main()
