@@ -197,17 +197,16 @@ def test_any_request_is_answered(trained, capsys):
             one = st.lists(one, min_size=5, max_size=5)
         return st.lists(one, min_size=rows, max_size=rows)
 
-    for signature in service.functions:
-        counts[signature] = {"answered": 0, "refused": 0}
-        specs = service.inputs_of(signature)
+    def ask(signature: str, specs: dict[str, tf.TensorSpec]):
+        count = counts[signature] = {"answered": 0, "refused": 0}
 
-        def check(inputs: dict, signature=signature, specs=specs) -> None:
+        def check(inputs: dict) -> None:
             rows = len(next(iter(inputs.values())))
             tensors = {name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()}
             try:
                 answer = service(signature, **tensors)
             except tf.errors.InvalidArgumentError:  # which a server answers with status 400
-                counts[signature]["refused"] += rows
+                count["refused"] += rows
                 return
             for name, value in answer.items():
                 array = value.numpy()
@@ -216,11 +215,15 @@ def test_any_request_is_answered(trained, capsys):
                     assert np.isfinite(array).all(), name
                 for text in array.ravel().tolist() if array.dtype == object else []:
                     text.decode("utf-8")
-            counts[signature]["answered"] += rows
+            count["answered"] += rows
 
-        rows = 1 if any(isinstance(value, bytes) for value in example.values()) else 25
+        return check
+
+    rows = 1 if any(isinstance(value, bytes) for value in example.values()) else 25
+    for signature in service.functions:
+        specs = service.inputs_of(signature)
         inputs = st.fixed_dictionaries({name: batches(name, spec, rows) for name, spec in specs.items()})
-        counted(inputs, REQUESTS // rows, check)
+        counted(inputs, REQUESTS // rows, ask(signature, specs))
     with capsys.disabled():
         for signature, count in counts.items():
             print(

@@ -188,7 +188,7 @@ def test_sample_needs_context_and_spelling():
 
 
 @pytest.mark.slow
-def test_any_treebank_is_enough(tmp_path):
+def test_any_treebank_is_enough(tmp_path, capsys):
     """Other tags, one file, sentences of 1 and 400 words, a word of 200 letters, a tag that only test has: it runs."""
     rows = [["x" * 200], ["ja"] * 400, *([f"w{i}", "nein"] for i in range(20))]
     text = "".join(
@@ -200,6 +200,7 @@ def test_any_treebank_is_enough(tmp_path):
     run = pos_tagging.TASK.train(pos_tagging.Config(data=str(tmp_path), epochs=1, **SIZES), run_dir=tmp_path / "run")
     assert run.metrics["metrics"].keys() == {"accuracy", "oov_accuracy", "sentence_accuracy"}
     assert "NEU" in (tmp_path / "run" / "per_tag.txt").read_text()
+    assert "tags 'NEU' of test is not in train" in capsys.readouterr().out
     with Printed() as printed:
         assert cli.main(pos_tagging.TASK, ["predict", str(tmp_path / "run"), "Ja, nein.", "", "--json"]) == 0
     first, second = map(json.loads, printed.text.splitlines())

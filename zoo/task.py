@@ -148,7 +148,8 @@ class Task:
             every run, of any input by `predict --NAME FILE.png`.
         watch: (run, validation examples) → callbacks of the task's own.
         forced: names of the model's own metrics that are reported beside those of `score`.
-        labels: the key of an example's label, or list of labels; no split has one that train has not.
+        labels: the key of an example's label; one that train has not is an error. Or of a list of labels, as a
+            sentence's tags: one that train has not is said, and counts as a mistake.
         stratify: the key of an example whose values a split that is cut from train has in proportion.
     """
 
@@ -174,7 +175,7 @@ class Task:
         """train, validation and test; what the source does not have is cut from train. Says so.
 
         Raises:
-            InputError: a split is empty, or has a label that train has not.
+            InputError: a split is empty, or has an example whose label train has not.
         """
         found = {split: self.examples(cfg, split) for split in ("train", "validation", "test")}
         for split, examples in found.items():
@@ -194,14 +195,18 @@ class Task:
                 cut.append(split)
         whole = {split: len(examples) for split, examples in found.items()}
         found = {split: sources.limit(examples, cfg.limit, seed=cfg.seed) for split, examples in found.items()}
-        if self.labels and (new := sources.unseen(found, self.labels)):
-            raise InputError(f"--data {cfg.data}: {self.labels} {new[1]!r} of {new[0]} is not in train")
+        unseen = sources.unseen(found, self.labels) if self.labels else None
+        remark = f"--data {cfg.data}: {self.labels} {unseen[1]!r} of {unseen[0]} is not in train" if unseen else ""
+        if remark and not isinstance(next(iter(found["train"]))[self.labels], list):
+            raise InputError(remark)
         counts = [
             f"{len(examples):,} {split}" + (f" of {whole[split]:,}" if len(examples) < whole[split] else "")
             for split, examples in found.items()
         ]
         note = f" ({' and '.join(cut)} cut from train)" if cut else ""
         say(f"data: {cfg.data}: {', '.join(counts)}{note}")
+        if remark:
+            say(f"  {remark}: no answer has it, so it counts as a mistake")
         return found
 
     def train(
