@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 
-.PHONY: sentiment test check slow notebooks bench clean
+.PHONY: sentiment test check slow audit notebooks bench clean
 
 sentiment: .venv/ready   ## train, evaluate, export and answer on the bundled sample
 	$(RUN) -m zoo.tasks.sentiment
@@ -10,14 +10,19 @@ sentiment: .venv/ready   ## train, evaluate, export and answer on the bundled sa
 test: .venv/ready        ## the tests, under four minutes
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadgroup
 
-check: .venv/ready       ## style, types, and whether the results table is up to date
+check: .venv/ready       ## style, types, secrets, and whether the results table is up to date
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(RUN) -m detect_secrets.pre_commit_hook --exclude-lines '"commit": "[0-9a-f]{12}"' $$(git ls-files)
 	$(RUN) -m zoo.report --check
 
 slow: .venv/ready        ## notebooks and long tests
 	$(RUN) -m pytest -m slow
+
+audit: .venv/ready       ## known weaknesses of the packages; fails too where the database is out of reach
+	$(RUN) -m pip install --quiet --constraint constraints.txt pip-audit
+	$(RUN) -m pip_audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 notebooks: .venv/ready   ## opens JupyterLab on the notebooks
 	$(RUN) -m pip install --quiet -e '.[notebooks]'

@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -106,6 +109,25 @@ def test_neighbours_never_change_an_answer(trained):
     alone = [trained.run.predict([example])[0] for example in examples]
     for one, among_many in zip(alone, together, strict=True):
         assert_same_answer(one, among_many)
+
+
+@pytest.mark.slow
+def test_answers_are_the_same_on_one_thread_and_on_two(trained):
+    """In processes of their own, because a process has one number of threads."""
+    program = (
+        "import json, sys, zoo; run = zoo.load(sys.argv[1]); from itertools import islice; "
+        "print(json.dumps(run.predict(islice(run.test, 20))))"
+    )
+    answers = []
+    for threads in "12":
+        limits = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
+        command = [sys.executable, "-c", program, str(trained.run.directory)]
+        done = subprocess.run(command, env=os.environ | limits, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        answers.append(json.loads(done.stdout.splitlines()[-1]))
+    assert len(answers[0]) == 20
+    for one, other in zip(*answers, strict=True):
+        assert_same_answer(one, other)
 
 
 def assert_same_answer(one: dict, other: dict) -> None:

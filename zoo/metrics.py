@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
-from itertools import islice
 
 import keras
 import numpy as np
 from keras import ops
 
+from zoo.data.sources import Examples, limit
 from zoo.errors import InputError
 from zoo.losses import token_crossentropy
 
@@ -52,20 +52,26 @@ def translation(truth: Sequence[str], answers: Sequence[str]) -> dict[str, float
     }
 
 
-def word_for_word(train: Iterable[dict], test: Iterable[dict], *, rounds: int = 5) -> tuple[str, list[dict]]:
+def word_for_word(
+    train: Examples, test: Iterable[dict], *, rounds: int = 5, pairs_at_most: int = 50_000
+) -> tuple[str, list[dict]]:
     """Each source word replaced by its likeliest translation under IBM model 1, learned by expectation maximisation.
 
-    Brown et al. 1993, section 4.1, https://aclanthology.org/J93-2003. Learned from the first 50,000 pairs: all links
-    between their words are held in memory at once.
+    Brown et al. 1993, section 4.1, https://aclanthology.org/J93-2003.
 
     Args:
         train, test: with "source" and "target" texts; words are what stands between blanks.
+        pairs_at_most: of train are learned from, drawn at random: all links between words are in memory at once.
     """
+    name = "word for word (IBM model 1)"
+    if len(train) > pairs_at_most:
+        train = limit(train, pairs_at_most, seed=0)
+        name += f", learned from {len(train):,} pairs"
     source_ids: dict[str, int] = {}
     target_ids: dict[str, int] = {}
     links = []  # every source word of a pair with every target word of it
     first = 0  # target words so far
-    for example in islice(train, 50_000):
+    for example in train:
         source = np.array([source_ids.setdefault(word, len(source_ids)) for word in example["source"].split()], int)
         target = np.array([target_ids.setdefault(word, len(target_ids)) for word in example["target"].split()], int)
         place = first + np.arange(len(target))
@@ -82,7 +88,7 @@ def word_for_word(train: Iterable[dict], test: Iterable[dict], *, rounds: int = 
     order = np.lexsort((chance, words))  # of each word's partners the likeliest comes last
     names = list(target_ids)
     best = {int(word): names[int(partner)] for word, partner in zip(words[order], partners[order], strict=True)}
-    return "word for word (IBM model 1)", [
+    return name, [
         {"translation": " ".join(best.get(source_ids.get(word, -1), word) for word in example["source"].split())}
         for example in test
     ]
@@ -115,11 +121,22 @@ def classification(truth: Sequence[str], answers: Sequence[dict], labels: Sequen
     return {"accuracy": accuracy, "auc": float(np.mean(areas))}
 
 
-def tfidf_baseline(train: Iterable[dict], test: Iterable[dict], *, seed: int) -> tuple[str, list[dict]]:
-    """TF-IDF of words and word pairs, and logistic regression: answers in the form that `classification` scores."""
+def tfidf_baseline(
+    train: Examples, test: Examples, *, seed: int, characters: int = 40_000_000
+) -> tuple[str, list[dict]]:
+    """TF-IDF of words and word pairs, and logistic regression: answers in the form that `classification` scores.
+
+    Args:
+        characters: of train's texts so many at most are learned from, drawn by example: all are in memory at once.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
+    name = "TF-IDF 1–2-grams + logistic regression"
+    length = sum(len(example["text"]) for example in train)
+    if length > characters:
+        train = limit(train, len(train) * characters // length, seed=seed)
+        name += f", learned from {len(train):,} examples"
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, dtype=np.float32)
     features = vectorizer.fit_transform(example["text"] for example in train)
     classifier = LogisticRegression(C=10.0, max_iter=1000, random_state=seed)
@@ -129,7 +146,7 @@ def tfidf_baseline(train: Iterable[dict], test: Iterable[dict], *, seed: int) ->
     answers = [
         {"label": labels[row.argmax()], "probabilities": row.tolist(), "labels": labels} for row in probabilities
     ]
-    return "TF-IDF 1–2-grams + logistic regression", answers
+    return name, answers
 
 
 def tagging(answers: Sequence[dict], examples: Iterable[dict], *, known: Container[str]) -> dict[str, float]:
