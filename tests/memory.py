@@ -1,6 +1,6 @@
 """Trains a task on many rows and prints the most memory that the process ever had resident, in MB.
 
-    python -m tests.memory TASK FOLDER ROWS      # the data is written to FOLDER first
+python -m tests.memory TASK FOLDER ROWS      # the data is written to FOLDER first
 """
 
 import functools
