@@ -36,10 +36,10 @@ class Config(CommonConfig):
     vocabulary: int = option(10_000, "words that captions are made of, at most", low=5)
     min_count: int = option(1, "rarer words are in no caption that is written", low=1)
     max_length: int = option(20, "words of a caption that are read and written at most", low=1)
-    embedding: int = option(128, "size of a word's vector", low=1)
-    units: int = option(128, "size of the recurrent state, and of a vector of the grid", low=1)
+    embedding: int = option(128, "size of a word's vector, and of one of the grid", low=1)
+    units: int = option(128, "size of the recurrent state", low=1)
     cell: Literal["lstm", "gru"] = option("gru", "recurrent cell")
-    attention: Literal["bahdanau", "dot", "general"] = option("general", "how a place in the picture is scored")
+    attention: Literal["bahdanau", "general"] = option("general", "how a place in the picture is scored")
     attend: Literal["before", "after"] = option("after", "attend before or after the recurrence")
     tied: bool = option(False, "one matrix for the word vectors and the output")
     dropout: float = option(0.2, "share of features dropped, in the grid and in the decoder", low=0, high=0.95)
@@ -75,7 +75,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     seen = (cnn.size, cnn.size, 3) if cnn.trainable else (cnn.positions, cnn.channels)
     picture = keras.Input(seen, name="picture")  # pixels, or features that were computed before
     target_in = keras.Input([None], dtype="int32", name="target_in")  # [B, S]
-    memory = layers.ImageEncoder(cnn, cfg.units, dropout=cfg.dropout, name="encoder")(picture)  # [B, positions, units]
+    memory = layers.ImageEncoder(cnn, cfg.embedding, dropout=cfg.dropout, name="encoder")(picture)  # [B, positions, E]
     logits = layers.AttentionDecoder(
         len(codec.words),
         units=cfg.units,
