@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 
-.PHONY: sentiment test check slow audit notebooks bench clean
+.PHONY: sentiment test check slow audit notebooks gpu-check bench clean
 
 sentiment: .venv/ready   ## train, evaluate, export and answer on the bundled sample
 	$(RUN) -m zoo.tasks.sentiment
@@ -18,7 +18,8 @@ check: .venv/ready       ## style, types, secrets, and whether the results table
 	$(RUN) -m zoo.report --check
 
 slow: .venv/ready        ## notebooks and long tests
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow -n 2 --dist loadgroup --ignore tests/test_hostile.py --ignore tests/test_memory.py
+	$(RUN) -m pytest -m slow tests/test_hostile.py tests/test_memory.py
 
 audit: .venv/ready       ## known weaknesses of the packages; fails too where the database is out of reach
 	$(RUN) -m pip install --quiet --constraint constraints.txt pip-audit
@@ -27,6 +28,9 @@ audit: .venv/ready       ## known weaknesses of the packages; fails too where th
 notebooks: .venv/ready   ## opens JupyterLab on the notebooks
 	$(RUN) -m pip install --quiet -e '.[notebooks]'
 	$(RUN) -m jupyterlab notebooks
+
+gpu-check: .venv/ready   ## does the accelerator, if there is one, compute what the CPU computes, and how fast?
+	$(RUN) -m benchmarks.gpu_check
 
 bench: .venv/ready .bench/torch/ready   ## the zoo beside PyTorch and Keras: make bench ARGS="--only core --quick"
 	$(RUN) -m benchmarks --torch .bench/torch/bin/python $(ARGS)

@@ -14,7 +14,11 @@ class Stop(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         os._exit(0)
 for_run = callbacks.for_run
-callbacks.for_run = lambda *args, **kwargs: [*for_run(*args, **kwargs), Stop()]
+def stopping(*args, **kwargs):
+    watch = for_run(*args, **kwargs)
+    watch.callbacks.append(Stop())
+    return watch
+callbacks.for_run = stopping
 sentiment.TASK.train(run_dir=tempfile.mkdtemp())
 """
 COMMANDS = {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -47,3 +48,63 @@ def test_two_devices_train_as_one_does(task, tmp_path):
     assert (one.pop("replicas"), two.pop("replicas")) == ([1], [2])
     for name in one:
         np.testing.assert_allclose(two[name], one[name], rtol=2e-4, atol=1e-5, err_msg=name)
+
+
+# Trains by the command line, in one process or as one of two.
+TOGETHER = """
+import sys
+from tests.conftest import get_task, small_flags
+from zoo import cli
+from zoo.data import batching
+choose = batching.choose_buckets
+batching.choose_buckets = lambda *args, replicas=1, **kwargs: choose(*args, replicas=2, **kwargs)  # the same batches
+task, folder, *coordinates = sys.argv[1:]
+exact = ["--dropout", "0", "--epochs", "2", "--run-dir", folder, "--export-dir", folder + "-exports"]
+raise SystemExit(cli.main(get_task(task), [*small_flags(get_task(task)), *exact, *coordinates]))
+"""
+
+
+def train_together(processes: int, folder) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    started = []
+    for process in range(processes):
+        several = ["--coordinator", address, "--num-processes", str(processes), "--process-id", str(process)]
+        command = [sys.executable, "-c", TOGETHER, "sentiment", str(folder), *(several if processes > 1 else [])]
+        environment = os.environ | {"KERAS_BACKEND": "jax"}
+        started.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+    for process in started:
+        said, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, said[-3000:]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does_and_what_jax_trained_is_served(tmp_path):
+    """On JAX; the first process alone writes, evaluates and exports, which proves that a server's loader answers."""
+    from zoo.task import read_history
+
+    train_together(1, tmp_path / "one")
+    train_together(2, tmp_path / "two")
+    one, two = read_history(tmp_path / "one"), read_history(tmp_path / "two")
+    for name in one:
+        np.testing.assert_allclose(two[name], one[name], rtol=2e-4, atol=1e-5, err_msg=name)
+    record = json.loads((tmp_path / "two" / "metrics.json").read_text())
+    assert (record["backend"], record["replicas"]) == ("jax", 2)
+    assert (tmp_path / "two-exports" / "sentiment" / "1" / "saved_model.pb").exists()
+
+
+def test_several_machines_take_jax(fails):
+    assert "keras/issues/20585" in fails("--coordinator", "127.0.0.1:1", "--num-processes", "2", "--process-id", "0")
+
+
+@pytest.mark.slow
+def test_the_contract_holds_on_jax_too():
+    """What it asks of training and of models; answers come from TensorFlow, whatever trained."""
+    asked = "padding or neighbours_never_change_an_output or gradient or memorised or keras_file"
+    command = [sys.executable, "-m", "pytest", "tests/test_contract.py", "-m", "slow or not slow", "-k", asked]
+    done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert " 28 passed" in done.stdout, done.stdout[-300:]

@@ -201,13 +201,28 @@ def test_inference_graph_needs_no_xla(jit):
 
 
 def test_one_place_chooses_the_path():
-    assert recurrent.recurrent_path(recurrent.LSTM(2)) == "fast"
+    assert recurrent.recurrent.recurrent_path(recurrent.LSTM(2)) == "fast"
     others = [{"dropout": 0.1}, {"activation": "relu"}, {"unroll": True}, {"dtype": "bfloat16"}, {"use_bias": False}]
     for options in others:
-        assert recurrent.recurrent_path(recurrent.LSTM(2, **options)) == "keras"
-    assert recurrent.recurrent_path(recurrent.GRU(2, reset_after=False)) == "keras"
+        assert recurrent.recurrent.recurrent_path(recurrent.LSTM(2, **options)) == "keras"
+    assert recurrent.recurrent.recurrent_path(recurrent.GRU(2, reset_after=False)) == "keras"
 
 
 def test_mixed_precision_runs():
     x, mask, _ = batch_of(7)
     assert recurrent.LSTM(3, dtype="mixed_bfloat16")(x, mask=mask).dtype == tf.bfloat16
+
+
+def test_leaving_cudnn_is_said_once_with_its_cause(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: ["a GPU"])
+    assert recurrent.recurrent_path(recurrent.LSTM(2)) == recurrent.recurrent_path(recurrent.GRU(2)) == "cudnn"
+    slow = {
+        "recurrent_dropout=0.2": recurrent.LSTM(2, recurrent_dropout=0.2),
+        "activation=relu": recurrent.GRU(2, activation="relu"),
+        "reset_after=False": recurrent.GRU(2, reset_after=False),
+        "SimpleRNN": recurrent.SimpleRNN(2),
+    }
+    for cause, layer in slow.items():
+        with pytest.warns(UserWarning, match=f"{layer.name}: {cause} is not for cuDNN"):
+            assert recurrent.recurrent_path(layer) == "keras"
+        assert recurrent.recurrent_path(layer) == "keras"

@@ -70,6 +70,9 @@ class History(keras.callbacks.History):
         checkpoint.write(self.path, text.getvalue())
 
 
+FORCED = ("val_loss", "val_accuracy", "val_perplexity")  # what needs no search
+
+
 class FreeRunning(keras.callbacks.Callback):
     """Adds to each epoch's logs, as val_NAME, what the model scores when nobody holds its hand, such as BLEU.
 

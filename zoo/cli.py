@@ -6,6 +6,7 @@ Answers `--help` and finds wrong flags without loading TensorFlow. What the user
 import argparse
 import dataclasses
 import json
+import os
 import shlex
 import signal
 import statistics
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from zoo import devices
 from zoo.errors import InputError, did_you_mean
 from zoo.task import Config, Run, Task, kinds, say
 
@@ -78,6 +80,12 @@ def _parser(task: Task, verb: str) -> _Parser:
         parser.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{task.name}/N)")
         parser.add_argument("--resume", metavar="RUN_DIR", help="go on with an interrupted run, with its own options")
         parser.add_argument("--export-dir", metavar="DIR", default="saved_models", help="default: saved_models")
+        together = parser.add_argument_group("several processes, with KERAS_BACKEND=jax")
+        together.add_argument(
+            "--coordinator", metavar="HOST:PORT", help="of process 0, or auto: by Slurm or Kubernetes"
+        )
+        together.add_argument("--num-processes", metavar="N", type=_positive, help="that train together")
+        together.add_argument("--process-id", metavar="I", type=int, help="of this one, from 0; 0 writes the run")
         parser.add_argument("--seeds", metavar="0,1,2", help="one run for each of these seeds, and their mean")
         parser.add_argument(
             "--record",
@@ -126,6 +134,8 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> int:
                 f"unknown verb {arguments[0]!r}{did_you_mean(arguments[0], VERBS)}; it is one of {', '.join(VERBS)}"
             )
         options = _parser(task, verb).parse_all(arguments)
+        if verb != "train":
+            os.environ["KERAS_BACKEND"] = "tensorflow"  # what answers raw input is made of its operations
         {"train": _train, "evaluate": _evaluate, "predict": _predict, "export": _export}[verb](task, options, arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -147,12 +157,18 @@ def configure(task: Task, options: argparse.Namespace) -> Config:
 
 
 def _train(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
+    if options.coordinator:
+        devices.join(options.coordinator, options.num_processes, options.process_id)
     runs = []
     for run in _resumed(task, options) if options.resume else _trained(task, options, arguments):
+        if not devices.writes():
+            continue
         runs.append(run)
         _print_result(task, run)
         if options.record:
             record(run, Path("tasks"))
+    if not runs:
+        return
     version = runs[0].export(options.export_dir)
     if len(runs) > 1:
         for name in runs[0].metrics["metrics"]:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.errors import InputError
 from zoo.layers.recurrent import LSTM, get_jit, recurrent_path, set_jit
 
 
@@ -61,6 +62,46 @@ def _keep_freed_memory() -> None:
         mallopt(mmap_threshold, 32 * 2**20)  # the largest it takes
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(top_pad, 2**28)
+
+
+def join(coordinator: str, processes: int | None, process: int | None) -> None:
+    """Makes this process one of several that train together, on one machine or many; before Keras computes anything.
+
+    Args:
+        coordinator: host:port of process 0, or "auto": all three as Slurm or Kubernetes says (`jax.distributed`).
+        processes: how many there are.
+        process: which one this is, from 0.
+    Raises:
+        InputError: the backend cannot, or the others are not there.
+    """
+    if keras.backend.backend() != "jax":
+        raise InputError(
+            f"--coordinator takes KERAS_BACKEND=jax, this is {keras.backend.backend()}: TensorFlow's strategy for "
+            "several machines fails in Keras 3 (https://github.com/keras-team/keras/issues/20585)"
+        )
+    if coordinator != "auto" and (processes is None or process is None or not 0 <= process < processes):
+        raise InputError(
+            f"--coordinator {coordinator}: expected --num-processes N and --process-id 0 to N-1, or --coordinator auto"
+        )
+    automatic = coordinator == "auto"
+    try:
+        keras.distribution.initialize(None if automatic else coordinator, processes, process)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"--coordinator {coordinator}: {str(error).splitlines()[0]}") from error
+
+
+def share() -> tuple[int, int]:
+    """Which part of every batch this process reads, and of how many."""
+    if keras.backend.backend() != "jax":
+        return 0, 1
+    import jax
+
+    return jax.process_index(), jax.process_count()
+
+
+def writes() -> bool:
+    """Whether this process writes the run directory: the first of them does."""
+    return share()[0] == 0
 
 
 _strategy: Any = None  # tf.distribute.MirroredStrategy where several devices share each batch

@@ -7,8 +7,11 @@ A task is a frozen Config and plain functions held by a `Task`; a file in `zoo/t
 
 from __future__ import annotations  # keras and tensorflow in them are not loaded for --help
 
+import atexit
+import base64
 import csv
 import dataclasses
+import functools
 import importlib
 import json
 import os
@@ -16,6 +19,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 import types
@@ -228,7 +232,7 @@ class Task:
             checkpoint.Interrupted: Ctrl-C or SIGTERM; `resume` goes on.
         """
         directory = Path(run_dir) if run_dir else _next_directory(Path("runs") / self.name)
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        if devices.writes() and directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
             raise InputError(f"{directory} exists and is not empty; --run-dir names another, --resume goes on with it")
         origin = {"task": self.name, "format": FORMAT, "recipe": recipe, "command": command, "commit": _commit()}
         with checkpoint.resumable(directory, self.name) as stop:
@@ -290,8 +294,9 @@ class Task:
             replicas=device.replicas,
             longest=caches["validation"].lengths.max(axis=0),
         )
-        batches = batching.Batches(caches["train"], buckets, seed=cfg.seed, curriculum=cfg.curriculum)
-        validation = batching.Batches(caches["validation"], buckets, seed=None)
+        share = devices.share()
+        batches = batching.Batches(caches["train"], buckets, seed=cfg.seed, curriculum=cfg.curriculum, share=share)
+        validation = batching.Batches(caches["validation"], buckets, seed=None, share=share)
         efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
         say(f"batches: {len(batches)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
         with devices.scope():
@@ -300,6 +305,9 @@ class Task:
             model.optimizer.build(model.trainable_variables)  # now: a step that makes variables is traced twice
         if first:
             _copy_weights(first, model)
+        if not devices.writes():
+            directory = Path(tempfile.mkdtemp(prefix="zoo-run-"))
+            atexit.register(shutil.rmtree, directory, ignore_errors=True)
         _make(directory)
         if state:
             checkpoint.make_metrics(model, validation[0])
@@ -308,14 +316,14 @@ class Task:
             origin["codec"] = cache.checksum(directory / "codec")
             checkpoint.write(directory / "config.toml", f"{_comments(origin)}{cfg.to_toml()}{LAST_LINE}\n")
         run = Run(self, cfg, codec, model, directory)
-        run.test = data["test"]
+        run.data = data
         report["repeated"] = {split: run.repeated(data["train"], data[split]) for split in ("validation", "test")}
         checkpoint.write(directory / "data.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         watch = callbacks.for_run(
             cfg,
             directory,
             batches,
-            own=self.watch(run, data["validation"]) if self.watch else [],
+            own=_possible(self.watch(run, data["validation"]) if self.watch else [], cfg),
             data="-".join(split.fingerprint() for split in caches.values()),
             stop=stop,
             resume=state,
@@ -340,30 +348,26 @@ class Task:
                 raise InputError(f"{error} --init {directory} starts from the last good weights") from error
             raise
         stop.patient = False
+        if not devices.writes():
+            return run
         seconds = {"setup": setup, "train": watch.progress.total}
-
         _save_model(model, directory / "model.keras")
         best = int((np.argmax if callbacks.better(cfg.monitor) == "max" else np.argmin)(history[cfg.monitor]))
-        say("evaluating on the test split")
-        evaluated = time.perf_counter()
-        answers = run.predict(data["test"])
-        metrics = self.score(cfg, codec, answers, data["test"]) | run.forced(data["test"])
-        seconds["evaluate"] = time.perf_counter() - evaluated
-        say("fitting the classical baseline")
-        evaluated = time.perf_counter()
-        name, guesses = self.baseline(cfg, codec, data["train"] + data["validation"], data["test"])
-        baseline = {"name": name, **self.score(cfg, codec, guesses, data["test"])}
-        baseline["seconds"] = time.perf_counter() - evaluated
+        pictures = directory / "plots"
+        plots.learning_curve(history, pictures / "learning_curve.png", monitor=cfg.monitor, best=best)
+        plots.gradient_norm(history, pictures / "gradient_norm.png", clip_norm=cfg.clip_norm)
+        plots.length_histogram(caches["train"].lengths, buckets.edges, pictures / "lengths.png", efficiency=efficiency)
+        scores = run.report()
         record = {
             "task": self.name,
             "recipe": origin["recipe"],
             "data": cfg.data,
             "split": "test",
             "examples": {split: len(examples) for split, examples in data.items()},
-            "metrics": metrics,
-            "baseline": baseline,
+            "metrics": scores["metrics"],
+            "baseline": scores["baseline"],
             "validation": {key: values[best] for key, values in history.items() if key.startswith("val_")},
-            "seconds": seconds,
+            "seconds": seconds | scores["seconds"],
             "tokens_per_second": int(caches["train"].lengths.sum()) * watch.progress.epochs / watch.progress.seconds,
             "padding_efficiency": efficiency,
             "parameters": model.count_params(),
@@ -377,15 +381,6 @@ class Task:
             "command": origin["command"],
         }
         run.metrics = _round(record)
-        (directory / "samples.md").write_text(self.samples(data["test"], answers), encoding="utf-8")
-        pictures = directory / "plots"
-        plots.learning_curve(history, pictures / "learning_curve.png", monitor=cfg.monitor, best=best)
-        plots.gradient_norm(history, pictures / "gradient_norm.png", clip_norm=cfg.clip_norm)
-        plots.length_histogram(caches["train"].lengths, buckets.edges, pictures / "lengths.png", efficiency=efficiency)
-        for name, picture in self.pictures.items():
-            picture(run, next(iter(data["test"])), pictures / f"{name}.png")
-        if self.draw:
-            self.draw(run, answers, data["test"])
         checkpoint.write(directory / "metrics.json", json.dumps(run.metrics, indent=2) + "\n")  # now it is finished
         shutil.rmtree(directory / "checkpoints")
         return run
@@ -400,6 +395,66 @@ class Task:
         for title, rows in (("The worst", worst), ("Drawn evenly from the rest", evenly)):
             page += [f"## {title}\n", *(f"- {self.show(*pairs[i])}" for i in rows), ""]
         return "\n".join(page)
+
+
+def _on_tensorflow(method: Callable) -> Callable:
+    """Has a method of `Run` done by a child process where Keras runs on another backend.
+
+    What answers raw input is made of TensorFlow's operations. The run's directory is what both know; arguments and
+    answer go through files.
+    """
+
+    @functools.wraps(method)
+    def call(run: Run, *args: Any, **kwargs: Any) -> Any:
+        if keras.config.backend() == "tensorflow":
+            return method(run, *args, **kwargs)
+        with tempfile.TemporaryDirectory() as folder:
+            asked, answered = Path(folder, "asked.json"), Path(folder, "answered.json")
+            asked.write_text(json.dumps([method.__name__, args, kwargs], default=_to_json), encoding="utf-8")
+            export.child("zoo.task.answer", str(run.directory), str(asked), str(answered))
+            reply = json.loads(answered.read_text(encoding="utf-8"))
+        if "error" in reply:
+            raise InputError(reply["error"])
+        return reply["answer"]
+
+    return call
+
+
+def answer(run_dir: str, asked: str, answered: str) -> None:
+    """Calls a method of the run in this process; see `_on_tensorflow`."""
+    name, args, kwargs = json.loads(Path(asked).read_text(encoding="utf-8"), object_hook=_from_json)
+    try:
+        reply = {"answer": getattr(Run.load(run_dir), name)(*args, **kwargs)}
+    except InputError as error:
+        reply = {"error": str(error)}
+    Path(answered).write_text(json.dumps(reply, default=_to_json), encoding="utf-8")
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else list(value)
+
+
+def _from_json(value: dict) -> Any:
+    return base64.b64decode(value["base64"]) if value.keys() == {"base64"} else value
+
+
+def _possible(own: list[keras.callbacks.Callback], cfg: Config) -> list[keras.callbacks.Callback]:
+    """The callbacks of a task that this backend can run.
+
+    Raises:
+        InputError: the epoch to keep depends on one that it cannot.
+    """
+    if keras.config.backend() == "tensorflow":
+        return own
+    possible = [callback for callback in own if not isinstance(callback, callbacks.FreeRunning)]
+    if len(possible) < len(own) and cfg.monitor not in callbacks.FORCED:
+        raise InputError(
+            f"--monitor {cfg.monitor}: searching for answers while it trains takes KERAS_BACKEND=tensorflow; "
+            f"with {keras.config.backend()}, monitor one of {', '.join(callbacks.FORCED)}"
+        )
+    return possible
 
 
 @dataclass
@@ -446,6 +501,7 @@ class Run:
         """What answers raw input; the same that is exported."""
         return self.task.serve(self.cfg, self.codec, self.model)
 
+    @_on_tensorflow
     def predict(self, inputs: Iterable[Any], *, signature: str | None = None, batch: int = 64) -> list[dict]:
         """The answers to raw inputs, in order.
 
@@ -472,6 +528,7 @@ class Run:
         answer = self.service(signature, **inputs)
         return _numpy(inputs), _numpy(answer)
 
+    @_on_tensorflow
     def evaluate(self, data: str | None = None, *, split: str = "test") -> dict[str, float]:
         """The task's metrics on a split of the run's own data, or of other data in the same form."""
         cfg = dataclasses.replace(self.cfg, data=data) if data else self.cfg
@@ -494,10 +551,38 @@ class Run:
         values = self.model.evaluate(batches.for_validation(), verbose=0, return_dict=True)
         return {name: values[name] for name in self.task.forced}
 
+    @_on_tensorflow
+    def report(self) -> dict[str, dict]:
+        """Scores the test split, and a classical baseline beside it; writes samples of answers and the task's plots.
+
+        Returns:
+            metrics, baseline, and the seconds that evaluation took.
+        """
+        task, test = self.task, self.test
+        say("evaluating on the test split")
+        began = time.perf_counter()
+        answers = self.predict(test)
+        metrics = task.score(self.cfg, self.codec, answers, test) | self.forced(test)
+        evaluated = time.perf_counter()
+        say("fitting the classical baseline")
+        name, guesses = task.baseline(self.cfg, self.codec, self.data["train"] + self.data["validation"], test)
+        baseline = {"name": name, **task.score(self.cfg, self.codec, guesses, test)}
+        baseline["seconds"] = time.perf_counter() - evaluated
+        (self.directory / "samples.md").write_text(task.samples(test, answers), encoding="utf-8")
+        for name, picture in task.pictures.items():
+            picture(self, next(iter(test)), self.directory / "plots" / f"{name}.png")
+        if task.draw:
+            task.draw(self, answers, test)
+        return {"metrics": metrics, "baseline": baseline, "seconds": {"evaluate": evaluated - began}}
+
     @cached_property
+    def data(self) -> dict[str, sources.Examples]:
+        """The run's own train, validation and test."""
+        return self.task.splits(self.cfg)
+
+    @property
     def test(self) -> sources.Examples:
-        """The test split of the run's own data."""
-        return self.task.splits(self.cfg)["test"]
+        return self.data["test"]
 
     def first_examples(self, count: int) -> list[dict]:
         return list(islice(self.test, count))
@@ -523,11 +608,15 @@ class Run:
         Returns:
             the folder of the version.
         """
+        return Path(self._export(os.fspath(to), format, keep))
+
+    @_on_tensorflow
+    def _export(self, to: str, format: str, keep: int | None) -> str:
         # What is exported computes in float32, and so must what it is compared with.
         run = self if self.cfg.precision == "float32" else Run.load(self.directory, precision="float32")
         if format == "saved_model":
-            return export.publish_saved_model(run, Path(to) / self.task.name, keep=keep)
-        return convert.publish(run, Path(to) / f"{self.task.name}-{format}", format, keep=keep)
+            return str(export.publish_saved_model(run, Path(to) / self.task.name, keep=keep))
+        return str(convert.publish(run, Path(to) / f"{self.task.name}-{format}", format, keep=keep))
 
 
 def read_config(directory: Path) -> tuple[Task, Config, dict[str, Any]]:

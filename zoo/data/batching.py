@@ -149,17 +149,22 @@ def efficiency(lengths: np.ndarray, batches: list[Batch]) -> float:
     return float(lengths.sum() / computed)
 
 
-def pad(cache: Cache, batch: Batch) -> tuple[Any, np.ndarray, np.ndarray]:
+def pad(cache: Cache, batch: Batch, share: tuple[int, int] = (0, 1)) -> tuple[Any, np.ndarray, np.ndarray]:
     """The arrays of one batch, right-padded with 0.
 
+    Args:
+        share: part k of n, of as many rows each, instead of all rows.
     Returns:
         x: like the examples' x, with a batch axis; arrays with a time axis are padded to the batch's edges.
         y: likewise.
         sample_weight: float32 of y's batch and time axes; 0 on padding and dummies. A dummy repeats the first step of
             the first row, because a recurrent layer needs one real step in every row.
     """
-    dummy = batch.rows < 0
-    rows = np.where(dummy, batch.rows[0], batch.rows)
+    part, of = share
+    size = len(batch.rows) // of
+    mine = batch.rows[part * size : (part + 1) * size]
+    dummy = mine < 0
+    rows = np.where(dummy, batch.rows[0], mine)
     arrays = {}
     weight = np.ones(len(rows), np.float32)
     for name, field in cache.fields.items():
@@ -178,10 +183,22 @@ def pad(cache: Cache, batch: Batch) -> tuple[Any, np.ndarray, np.ndarray]:
 
 
 class Batches(keras.utils.PyDataset):
-    """The planned batches of a cache, mixed anew every epoch (`seed`) or sorted by length (`seed=None`); see `plan`."""
+    """The planned batches of a cache, mixed anew every epoch (`seed`) or sorted by length (`seed=None`); see `plan`.
 
-    def __init__(self, cache: Cache, buckets: Buckets, *, seed: int | None, curriculum: int = 0):
+    Of several processes that train together each gives its `share` of every batch's rows; see `pad`.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        buckets: Buckets,
+        *,
+        seed: int | None,
+        curriculum: int = 0,
+        share: tuple[int, int] = (0, 1),
+    ):
         super().__init__()
+        self._pad = partial(pad, cache, share=share)
         self.cache, self.buckets, self.seed, self.curriculum = cache, buckets, seed, curriculum
         self.planned = self.plan(0)
 
@@ -192,12 +209,12 @@ class Batches(keras.utils.PyDataset):
         return len(self.planned)  # the same in every epoch: mixing changes which rows, not how many
 
     def __getitem__(self, index: int):
-        return pad(self.cache, self.planned[index])
+        return self._pad(self.planned[index])
 
     def _from(self, epoch: int, step: int) -> Iterator:
         while True:
             for batch in self.plan(epoch)[step:]:
-                yield pad(self.cache, batch)
+                yield self._pad(batch)
             epoch, step = epoch + 1, 0
 
     def for_training(self, epoch: int = 0, step: int = 0) -> Any:
@@ -210,7 +227,7 @@ class Batches(keras.utils.PyDataset):
             return self
         import tensorflow as tf
 
-        dataset = self._dataset(lambda: (pad(self.cache, batch) for batch in self.planned))
+        dataset = self._dataset(lambda: map(self._pad, self.planned))
         return dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
 
     def _dataset(self, generate: Callable[[], Iterator]) -> Any:

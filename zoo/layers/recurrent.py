@@ -12,6 +12,7 @@ Cho et al. 2014, https://arxiv.org/abs/1406.1078v1
 """
 
 import functools
+import warnings
 from collections.abc import Callable
 
 import keras
@@ -45,19 +46,39 @@ def recurrent_path(layer: keras.layers.RNN) -> str:
     """Names how `layer` computes: "cudnn" or "keras" (both are Keras' own code) or "fast" (the code below)."""
     if keras.config.backend() != "tensorflow" or _plain:
         return "keras"
-    cell = layer.cell
-    usual = (
-        cell.activation is keras.activations.tanh
-        and getattr(cell, "recurrent_activation", keras.activations.sigmoid) is keras.activations.sigmoid
-        and getattr(cell, "reset_after", True)
-        and cell.use_bias
-        and not (cell.dropout or cell.recurrent_dropout or layer.stateful or layer.unroll)
-    )
+    unusual = _unusual(layer)
     import tensorflow as tf
 
     if tf.config.list_logical_devices("GPU"):
-        return "cudnn" if usual and getattr(layer, "use_cudnn", False) else "keras"
-    return "fast" if usual and layer.compute_dtype == layer.variable_dtype == "float32" else "keras"
+        if not unusual and not getattr(layer, "use_cudnn", False):
+            unusual = type(layer).__name__ + (" with use_cudnn=False" if hasattr(layer, "use_cudnn") else "")
+        if unusual:
+            _warn(layer.name, unusual)
+        return "keras" if unusual else "cudnn"
+    return "fast" if not unusual and layer.compute_dtype == layer.variable_dtype == "float32" else "keras"
+
+
+def _unusual(layer: keras.layers.RNN) -> str | None:
+    """What neither cuDNN nor the fast path computes; None if there is nothing."""
+    cell = layer.cell
+    gate = getattr(cell, "recurrent_activation", keras.activations.sigmoid)
+    causes = {
+        f"activation={cell.activation.__name__}": cell.activation is not keras.activations.tanh,
+        f"recurrent_activation={gate.__name__}": gate is not keras.activations.sigmoid,
+        "reset_after=False": not getattr(cell, "reset_after", True),
+        "use_bias=False": not cell.use_bias,
+        f"dropout={cell.dropout}": cell.dropout,
+        f"recurrent_dropout={cell.recurrent_dropout}": cell.recurrent_dropout,
+        "stateful=True": layer.stateful,
+        "unroll=True": layer.unroll,
+    }
+    return next((cause for cause, holds in causes.items() if holds), None)
+
+
+@functools.cache
+def _warn(name: str, cause: str) -> None:
+    """Once for each layer and cause."""
+    warnings.warn(f"{name}: {cause} is not for cuDNN; on this GPU it is computed step by step", stacklevel=3)
 
 
 class _Fast(keras.layers.RNN):
