@@ -509,6 +509,8 @@ class Run:
             inputs: dicts with a signature's inputs (an example is one), or the bare values where it has one input.
             signature: which one is asked; else the first that an input fits.
             batch: how many are answered at a time; like lengths go together.
+        Raises:
+            InputError: one of them cannot be answered, such as a picture that is none.
         """
         asked = [self.service.question(value, signature) for value in inputs]
         answers: list[dict] = [{}] * len(asked)
@@ -517,10 +519,23 @@ class Run:
             mine.sort(key=lambda i: sum(map(_size, asked[i][1].values())))
             for start in range(0, len(mine), batch):
                 part = mine[start : start + batch]
-                _, arrays = self.ask(name, [asked[i][1] for i in part])
+                try:
+                    _, arrays = self.ask(name, [asked[i][1] for i in part])
+                except tf.errors.InvalidArgumentError:
+                    raise self._refusal(name, asked, part) from None
                 for position, i in enumerate(part):
                     answers[i] = _row(arrays, position)
         return answers
+
+    def _refusal(self, name: str, asked: list, part: list[int]) -> InputError:
+        """Which of these inputs it is that has no answer, and why."""
+        for i in sorted(part):
+            try:
+                self.ask(name, [asked[i][1]])
+            except tf.errors.InvalidArgumentError as error:
+                why = error.message.split("}} ", 1)[-1].split(" [Op:")[0].split("\n")[0].rstrip(".")
+                return InputError(f"input {i + 1} of {len(asked)}: {why}")
+        return InputError(f"inputs {min(part) + 1} to {max(part) + 1} cannot be answered together")
 
     def ask(self, signature: str, rows: list[dict]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """One batch as it is asked and as it is answered, padding included."""

@@ -1,0 +1,85 @@
+"""What only captioning promises; what every task does is in test_contract.py. On the trained task: `make slow`."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import Printed
+from zoo import cli, metrics
+from zoo.data import images, scenes, text
+from zoo.tasks import captioning
+
+SENTENCE = "a red circle left of a blue square"
+
+
+@pytest.fixture
+def run(trained):
+    if trained.task is not captioning.TASK:
+        pytest.skip("of captioning")
+    return trained.run
+
+
+def picture(kind: str, mode: str = "RGB", size=(50, 30)) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, size).save(file, kind)
+    return file.getvalue()
+
+
+def test_every_kind_of_picture_has_a_caption(run):
+    kinds = [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("PNG", "P"), ("GIF", "P")]
+    files = [picture(*kind) for kind in kinds] + [picture("PNG", size=(1, 1)), picture("JPEG", size=(6000, 4000))]
+    for answer in run.predict(files):
+        assert answer["caption"] == answer["caption"].strip().lower()
+        assert answer["score"] <= 0
+
+
+def test_a_broken_picture_is_one_line(run, tmp_path, capsys):
+    (tmp_path / "text.jpg").write_bytes(b"no picture at all")
+    (tmp_path / "cut.jpg").write_bytes(picture("JPEG", size=(300, 300))[:400])
+    (tmp_path / "fine.png").write_bytes(picture("PNG"))
+    for broken in ("text.jpg", "cut.jpg"):
+        files = [str(tmp_path / "fine.png"), str(tmp_path / broken)]
+        assert cli.main(captioning.TASK, ["predict", str(run.directory), *files]) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith("error: input 2 of 2: ")
+    with Printed() as printed:
+        assert cli.main(captioning.TASK, ["predict", str(run.directory), files[0]]) == 0
+    assert printed.text.splitlines()[-1].startswith(f"{files[0]}: ")
+
+
+def test_attention_is_a_share_of_the_grid_for_every_word(run, tmp_path):
+    example = next(iter(run.test))
+    answer = run.predict([example], signature="attention")[0]
+    weights = np.array(answer["weights"])
+    assert weights.shape == (len(answer["tokens"]), run.codec.network.cnn.positions)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-4)
+    captioning.attention(run, example, tmp_path / "attention.png")
+    assert (tmp_path / "attention.png").stat().st_size > 1000
+
+
+def test_captions_end_and_hold_known_words_only(run):
+    words = set(run.codec.words.tokens)
+    for answer in run.predict(list(run.test)[:8]):
+        said = answer["caption"].split()
+        assert len(said) <= run.cfg.max_length
+        assert set(said) <= words
+        assert not {text.UNKNOWN, text.PADDING} & set(said)
+
+
+def test_a_caption_that_a_person_wrote_scores_highest():
+    others = [[SENTENCE, "a circle and a square"], ["a dog", "a dog runs"]]
+    right = metrics.captioning([SENTENCE, "a dog runs"], others)
+    wrong = metrics.captioning(["a dog", SENTENCE], others)
+    assert right["bleu_1"] == pytest.approx(1)
+    assert right["cider"] > wrong["cider"]
+    assert right["rouge_l"] == pytest.approx(1)
+
+
+def test_the_nearest_picture_is_the_picture_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    network = images.Network.make("small", size=32, width=1.0, weights="none")
+    examples = list(scenes.described("train"))[:6]
+    _, rows = images.nearest(network, examples, examples[::-1])
+    assert list(rows) == [5, 4, 3, 2, 1, 0]
