@@ -26,7 +26,7 @@ class Device:
     backend: str
     precision: str
     replicas: int  # devices that share every batch
-    recurrence: str  # how the recurrent layers compute, see zoo.layers.recurrent
+    recurrence: str  # how the recurrent layers compute and why, see zoo.layers.recurrent
 
     def __str__(self) -> str:
         shared = f", batches shared by {self.replicas} devices" if self.replicas > 1 else ""
@@ -49,7 +49,9 @@ def describe(precision: str) -> Device:
     accelerators = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     path = recurrent_path(LSTM(1, dtype=precision))
-    path += ", compiled in training" if path == "fast" and get_jit() else ""
+    compiled = ", compiled in training" if path == "fast" and get_jit() else ""
+    why = {"cudnn": "on a GPU", "fast": "on a CPU in float32", "keras": "with JAX" if backend == "jax" else precision}
+    path += f" ({why[path]}){compiled}"
     return Device(", ".join(accelerators) or "CPU", _cpu(), threads, backend, precision, replicas(), path)
 
 
