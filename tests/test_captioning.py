@@ -14,11 +14,7 @@ from zoo.tasks import captioning
 SENTENCE = "a red circle left of a blue square"
 
 
-@pytest.fixture
-def run(trained):
-    if trained.task is not captioning.TASK:
-        pytest.skip("of captioning")
-    return trained.run
+trained_captioner = pytest.mark.parametrize("trained", ["captioning"], indirect=True)
 
 
 def picture(kind: str, mode: str = "RGB", size=(50, 30)) -> bytes:
@@ -27,43 +23,47 @@ def picture(kind: str, mode: str = "RGB", size=(50, 30)) -> bytes:
     return file.getvalue()
 
 
-def test_every_kind_of_picture_has_a_caption(run):
+@trained_captioner
+def test_every_kind_of_picture_has_a_caption(trained):
     kinds = [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("PNG", "P"), ("GIF", "P")]
     files = [picture(*kind) for kind in kinds] + [picture("PNG", size=(1, 1)), picture("JPEG", size=(6000, 4000))]
-    for answer in run.predict(files):
+    for answer in trained.run.predict(files):
         assert answer["caption"] == answer["caption"].strip().lower()
         assert answer["score"] <= 0
 
 
-def test_a_broken_picture_is_one_line(run, tmp_path, capsys):
+@trained_captioner
+def test_a_broken_picture_is_one_line(trained, tmp_path, capsys):
     (tmp_path / "text.jpg").write_bytes(b"no picture at all")
     (tmp_path / "cut.jpg").write_bytes(picture("JPEG", size=(300, 300))[:400])
     (tmp_path / "fine.png").write_bytes(picture("PNG"))
     for broken in ("text.jpg", "cut.jpg"):
         files = [str(tmp_path / "fine.png"), str(tmp_path / broken)]
-        assert cli.main(captioning.TASK, ["predict", str(run.directory), *files]) == 2
+        assert cli.main(captioning.TASK, ["predict", str(trained.run.directory), *files]) == 2
         error = capsys.readouterr().err.splitlines()[-1]
         assert error.startswith("error: input 2 of 2: ")
     with Printed() as printed:
-        assert cli.main(captioning.TASK, ["predict", str(run.directory), files[0]]) == 0
+        assert cli.main(captioning.TASK, ["predict", str(trained.run.directory), files[0]]) == 0
     assert printed.text.splitlines()[-1].startswith(f"{files[0]}: ")
 
 
-def test_attention_is_a_share_of_the_grid_for_every_word(run, tmp_path):
-    example = next(iter(run.test))
-    answer = run.predict([example], signature="attention")[0]
+@trained_captioner
+def test_attention_is_a_share_of_the_grid_for_every_word(trained, tmp_path):
+    example = next(iter(trained.run.test))
+    answer = trained.run.predict([example], signature="attention")[0]
     weights = np.array(answer["weights"])
-    assert weights.shape == (len(answer["tokens"]), run.codec.network.cnn.positions)
+    assert weights.shape == (len(answer["tokens"]), trained.run.codec.network.cnn.positions)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-4)
-    captioning.attention(run, example, tmp_path / "attention.png")
+    captioning.attention(trained.run, example, tmp_path / "attention.png")
     assert (tmp_path / "attention.png").stat().st_size > 1000
 
 
-def test_captions_end_and_hold_known_words_only(run):
-    words = set(run.codec.words.tokens)
-    for answer in run.predict(list(run.test)[:8]):
+@trained_captioner
+def test_captions_end_and_hold_known_words_only(trained):
+    words = set(trained.run.codec.words.tokens)
+    for answer in trained.run.predict(list(trained.run.test)[:8]):
         said = answer["caption"].split()
-        assert len(said) <= run.cfg.max_length
+        assert len(said) <= trained.run.cfg.max_length
         assert set(said) <= words
         assert not {text.UNKNOWN, text.PADDING} & set(said)
 
