@@ -65,6 +65,7 @@ def data(model) -> tuple[dict, np.ndarray, np.ndarray]:
             x[spec.name] = draw.random(shape).astype("float32") * 255
     sequences = [value for value in x.values() if value.dtype == np.int32 and value.ndim == 2]
     first = x.get("target_in", sequences[0])
+    x = x if len(x) > 1 else next(iter(x.values()))
     if len(model.outputs[0].shape) == 2:
         return x, (first[:, 0] % 2).astype("int32"), np.ones(ROWS, "float32")
     return x, np.where(keep, first, 0).astype("int32"), keep.astype("float32")
@@ -82,7 +83,7 @@ def load_tasks() -> dict:
     return tasks
 
 
-def results(folder: Path) -> None:
+def results(folder: Path, only: str | None) -> None:
     """What this process's device computes, as one .npz for each task."""
     import keras
 
@@ -98,6 +99,8 @@ def results(folder: Path) -> None:
 
         jax.config.update("jax_default_matmul_precision", "highest")
     for name, task in tasks.items():
+        if only and name != only:
+            continue
         found = {}
         exact = {key: value for key, value in EXACT.items() if key in task.config.__dataclass_fields__}
         for precision in ("float32", *HALF):
@@ -211,10 +214,11 @@ def compare(cpu: Path, other: Path) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--without", action="store_true", help="compare the CPU with itself where there is no other")
+    parser.add_argument("--only", metavar="TASK", help="instead of all tasks")
     parser.add_argument("--results", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.results:
-        results(options.results)
+        results(options.results, options.only)
         return 0
     import keras
 
@@ -228,6 +232,7 @@ def main() -> int:
             path = Path(folder, side)
             path.mkdir()
             command = [sys.executable, "-m", "benchmarks.gpu_check", "--results", str(path)]
+            command += ["--only", options.only] if options.only else []
             subprocess.run(command, env=os.environ | environment, check=True, cwd=Path(__file__).parent.parent)
         about = json.loads(Path(folder, "other", "about.json").read_text())
         print(f"{about['device']}; a masked LSTM runs on {about['recurrence']}\n")
