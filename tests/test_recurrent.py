@@ -201,11 +201,11 @@ def test_inference_graph_needs_no_xla(jit):
 
 
 def test_one_place_chooses_the_path():
-    assert recurrent.recurrent.recurrent_path(recurrent.LSTM(2)) == "fast"
+    assert recurrent.recurrent_path(recurrent.LSTM(2)) == "fast"
     others = [{"dropout": 0.1}, {"activation": "relu"}, {"unroll": True}, {"dtype": "bfloat16"}, {"use_bias": False}]
     for options in others:
-        assert recurrent.recurrent.recurrent_path(recurrent.LSTM(2, **options)) == "keras"
-    assert recurrent.recurrent.recurrent_path(recurrent.GRU(2, reset_after=False)) == "keras"
+        assert recurrent.recurrent_path(recurrent.LSTM(2, **options)) == "keras"
+    assert recurrent.recurrent_path(recurrent.GRU(2, reset_after=False)) == "keras"
 
 
 def test_mixed_precision_runs():
