@@ -107,4 +107,4 @@ def test_the_contract_holds_on_jax_too():
     command = [sys.executable, "-m", "pytest", "tests/test_contract.py", "-m", "slow or not slow", "-k", asked]
     done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:]
-    assert " 28 passed" in done.stdout, done.stdout[-300:]
+    assert "28 passed" in done.stdout, done.stdout[-300:]
