@@ -47,8 +47,9 @@ class _OnFirstUse(types.ModuleType):
 def _import_on_first_use(*names: str) -> None:
     for name in names:
         # Keras asks whether TensorFlow can be imported, and must not be told yes where it is not installed.
-        if name not in sys.modules and importlib.util.find_spec(name):
+        if name not in sys.modules and (spec := importlib.util.find_spec(name)):
             sys.modules[name] = _OnFirstUse(name)
+            vars(sys.modules[name])["__spec__"] = spec  # whoever asks again whether it is installed is told yes
             parent, _, child = name.rpartition(".")
             if parent:
                 setattr(importlib.import_module(parent), child, sys.modules[name])
