@@ -32,12 +32,12 @@ notebooks: .venv/ready   ## opens JupyterLab on the notebooks
 gpu-check: .venv/ready   ## does the accelerator, if there is one, compute what the CPU computes, and how fast?
 	$(RUN) -m benchmarks.gpu_check
 
-bench: .venv/ready .bench/torch/ready   ## the zoo beside PyTorch and Keras: make bench ARGS="--only core --quick"
-	$(RUN) -m benchmarks --torch .bench/torch/bin/python $(ARGS)
+bench: .venv/ready .bench/torch/ready .bench/joeynmt/ready   ## beside its peers: make bench ARGS="--only core --quick"
+	$(RUN) -m benchmarks --torch .bench/torch/bin/python --joeynmt .bench/joeynmt/bin/python $(ARGS)
 
-.bench/torch/ready: benchmarks/requirements-torch.txt
-	$(PYTHON) -m venv .bench/torch
-	.bench/torch/bin/python -m pip install --quiet --requirement $<
+.bench/%/ready: benchmarks/requirements-%.txt
+	$(PYTHON) -m venv .bench/$*
+	.bench/$*/bin/python -m pip install --quiet --requirement $<
 	touch $@
 
 .venv/ready: pyproject.toml constraints.txt

@@ -2,7 +2,7 @@
 
     make bench                                              # everything; makes PyTorch's environment first
     make bench ARGS="--only core --quick"                   # one row, few shapes
-    make bench ARGS="--imdb data/sentiment_imdb --pos data/pos_ud_english_ewt"
+    make bench ARGS="--imdb data/sentiment_imdb --pos data/pos_ud_english_ewt --multi30k data/mt_multi30k"
 
 Every peer is a process of its own with its own threads; they take turns, one timed round each, so that a machine's slow
 minute hits all alike. Warm-up (tracing, compiling) is apart. A case is written as soon as it is measured and replaces
@@ -28,6 +28,9 @@ ROWS = {
     "core": "One recurrent layer",
     "imdb": "Sentiment, one epoch of IMDB",
     "pos": "Tagging, one epoch of English EWT",
+    "multi30k": "Translation, Multi30k, beside JoeyNMT",
+    "accuracy": "Time to a good sentiment model",
+    "growth": "Growing data",
     "start": "Waiting for the first answer",
 }
 
@@ -67,7 +70,7 @@ def started(row: str, pythons: dict[str, str], threads: int) -> Iterator[list[Pe
 
 
 def measure(row: str, case: dict, pythons: dict[str, str], *, rounds: int, threads: int) -> dict:
-    """Per peer and call: median, least and greatest seconds of a round, and tokens per second over all rounds."""
+    """Per peer and call: seconds of a round (median, least, greatest), tokens per second, what else a call tells."""
     module = importlib.import_module(f"benchmarks.{row}")
     fixed = module.work(case) if hasattr(module, "work") else {}
     with tempfile.TemporaryDirectory() as folder, started(row, pythons, threads) as peers:
@@ -78,14 +81,16 @@ def measure(row: str, case: dict, pythons: dict[str, str], *, rounds: int, threa
             for peer in peers:
                 replies[peer.name].append(peer.ask())
     result = {}
-    for name, rows in replies.items():
+    for name, answers in replies.items():
         result[name] = {"warm_up_s": round(warm_up[name], 2)}
-        for call in rows[0]:
-            seconds = [reply[call][0] for reply in rows]
-            tokens = [reply[call][1] or fixed.get(call) for reply in rows]
+        for call in answers[0]:
+            rows = [answer[call] for answer in answers]
+            seconds = [row.pop("seconds") for row in rows]
+            tokens = [row.pop("tokens", None) or fixed.get(call) for row in rows]
             numbers = {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
             if all(tokens):
                 numbers["tokens_per_second"] = statistics.median(t / s for t, s in zip(tokens, seconds, strict=True))
+            numbers |= {key: statistics.median(row[key] for row in rows) for key in rows[0]}
             result[name][call] = {key: float(f"{value:.4g}") for key, value in numbers.items()}
     return result
 
@@ -96,28 +101,33 @@ def lines(record: dict) -> list[str]:
     case = record["case"]
     what = " ".join(str(case[key]) for key in ("cell", "units", "batch", "length") if key in case)
     what = (f"{'bi' if case['bidirectional'] else 'uni'} {what}" if "bidirectional" in case else what) or record["row"]
+    what += ", input feeding" if case.get("input_feeding") else ""
     table = []
+
+    def line(call: str, mine: str, other: str, value: float | None, goal: str) -> None:
+        """`goal` says what `value` must be, as in "≥ 1.2", or without a ratio what `mine` must be; "–" says nothing."""
+        compare, _, number = goal.partition(" ")
+        shown, value = ("–", float(mine.split()[0])) if value is None else (f"{value:.2f}", value)
+        verdict = ""
+        if number:
+            limit = float(number.removesuffix(" s"))
+            verdict = "✓" if (value >= limit if compare == "≥" else value <= limit) else "missed"
+        table.append(f"| {what}, {call} | {mine} | {other} | {shown} | {goal} | {verdict} |")
+
     for ours in (name for name in peers if name.startswith("zoo")):
         for name in (name for name in peers if not name.startswith("zoo")):
             for call, goal in module.goals(case, name).items():
-                mine, other = (peers[peer][call]["tokens_per_second"] for peer in (ours, name))
-                ratio = mine / other
-                reached = "✓" if ratio >= goal else "missed"
-                table.append(
-                    f"| {what}, {call} | {ours} {mine:,.0f} tok/s | {name} {other:,.0f} tok/s "
-                    f"| {ratio:.2f} | ≥ {goal} | {reached} |"
-                )
-        if "read" in peers[ours]:
-            read, train = (peers[ours][call]["tokens_per_second"] for call in ("read", "train"))
-            reached = "✓" if read >= 5 * train else "missed"
-            table.append(
-                f"| {what}, input pipeline alone | {ours} {read:,.0f} tok/s | its training {train:,.0f} tok/s "
-                f"| {read / train:.1f} | ≥ 5 | {reached} |"
-            )
-        for call, limit in module.limits(case).items() if hasattr(module, "limits") else ():
-            seconds = peers[ours][call]["median_s"]
-            reached = "✓" if seconds < limit else "missed"
-            table.append(f"| {call} | {seconds:.2f} s | – | – | < {limit:g} s | {reached} |")
+                unit = getattr(module, "UNIT", {}).get(call, "tok/s")
+                numbers = peers[ours][call], peers[name][call]
+                speeds = [number["tokens_per_second"] for number in numbers]
+                if unit == "s":  # how long a work took that is not as large for both
+                    speeds = [1 / number["median_s"] for number in numbers]
+                mine, other = (f"{1 / speed if unit == 's' else speed:,.0f} {unit}" for speed in speeds)
+                line(call, f"{ours} {mine}", f"{name} {other}", speeds[0] / speeds[1], f"≥ {goal}")
+    for call, limit in module.limits(case).items() if hasattr(module, "limits") else ():
+        line(call, f"{peers['zoo'][call]['median_s']:.2f} s", "–", None, f"≤ {limit:g} s")
+    for found in module.own(case, peers) if hasattr(module, "own") else ():
+        line(*found)
     return table
 
 
@@ -144,8 +154,10 @@ def main() -> None:
     )
     parser.add_argument("--only", default=",".join(ROWS), help=f"rows, by commas: {', '.join(ROWS)}")
     parser.add_argument("--torch", help="the interpreter of an environment with PyTorch; it is left out without")
+    parser.add_argument("--joeynmt", help="likewise of one with JoeyNMT")
     parser.add_argument("--imdb", default="tfds:imdb_reviews", help="as --data of the sentiment task")
     parser.add_argument("--pos", default="tfds:universal_dependencies/en_ewt", help="as --data of the tagger")
+    parser.add_argument("--multi30k", default="data/mt_multi30k", help="as --data of translation")
     parser.add_argument("--quick", action="store_true", help="few shapes, three rounds")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
@@ -157,12 +169,13 @@ def main() -> None:
     records = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
     for row in args.only.split(","):
         module = importlib.import_module(f"benchmarks.{row}")
-        pythons = {name: args.torch if name == "torch" else sys.executable for name in module.PEERS}
+        others = {"torch": args.torch, "joeynmt": args.joeynmt}
+        pythons = {name: others.get(name, sys.executable) for name in module.PEERS}
         pythons = {name: python for name, python in pythons.items() if python}
         for case in module.cases(args.quick):
             if "data" in case:
                 case["data"] = getattr(args, case["data"])
-            rounds = 3 if args.quick else args.rounds
+            rounds = min(3 if args.quick else args.rounds, getattr(module, "ROUNDS", args.rounds))
             record = {
                 "row": row, "case": case, "rounds": rounds, "threads": args.threads,
                 "date": datetime.date.today().isoformat(), "cpu": _cpu(),

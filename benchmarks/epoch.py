@@ -12,51 +12,74 @@ PARTS = 8
 PEERS = {"imdb": ("zoo", "zoo --jit", "torch", "keras"), "pos": ("zoo", "zoo --jit", "torch")}
 
 
-def zoo(peer: str, case: dict, task, changes: dict) -> dict:
-    """Trains a part; reads a part without training. Leaves the batches for the twins in case["folder"]."""
-    import numpy as np
+class Zoo:
+    """A task that trains by parts of an epoch, so many or of so many steps.
 
-    from zoo import devices
-    from zoo.data import batching, cache
+    Leaves the batches for the twins in case["folder"] if there is one.
+    """
 
-    cfg = dataclasses.replace(task.config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
-    devices.prepare(precision="float32", jit=peer == "zoo --jit", seed=0)
-    train = task.splits(cfg)["train"]
-    codec = task.codec(cfg, train)
-    encoded = cache.encode(train, lambda batch: task.encode(cfg, codec, batch))
-    buckets = batching.choose_buckets(encoded.lengths, batch_tokens=cfg.batch_tokens, shapes=cfg.shapes)
-    batches = batching.Batches(encoded, buckets, seed=0)
-    model = task.model(cfg, codec)
-    real = [int(encoded.lengths[batch.rows[batch.rows >= 0], 0].sum()) for batch in batches.planned]
-    folder = Path(case["folder"])
-    if peer == "zoo":
-        arrays: dict = {"count": len(batches), "real": real, "tags": model.output_shape[-1]}
-        arrays |= {
-            f"size/{name}": len(getattr(codec, name)) for name in ("words", "characters") if hasattr(codec, name)
-        }
-        for i in range(len(batches)):
-            x, arrays[f"{i}/y"], arrays[f"{i}/weight"] = batches[i]
-            arrays |= {f"{i}/{name}": value for name, value in (x if isinstance(x, dict) else {"words": x}).items()}
-        np.savez(folder / "batches.npz", **arrays)
-    size, at = math.ceil(len(batches) / PARTS), {"train": 0, "read": 0}
+    def __init__(self, peer: str, case: dict, task, changes: dict, *, parts: int = PARTS, steps: int | None = None):
+        import numpy as np
 
-    def part(kind):
-        start = at[kind] % (size * PARTS)
-        at[kind] += size
-        return start, min(size, len(batches) - start)
+        from zoo import devices, optimizers
+        from zoo.data import batching, cache
 
-    def train_part():
-        start, count = part("train")
-        model.fit(batches.for_training(0, start), steps_per_epoch=count, epochs=1, shuffle=False, verbose=0)
-        return sum(real[start : start + count])
+        self.cfg = dataclasses.replace(task.config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
+        devices.prepare(precision="float32", jit=peer == "zoo --jit", seed=0)
+        splits = task.splits(self.cfg)
+        self.codec = codec = task.codec(self.cfg, splits["train"])
+        train, validation = (
+            cache.encode(splits[name], lambda batch: task.encode(self.cfg, codec, batch))
+            for name in ("train", "validation")
+        )
+        options = {"batch_tokens": self.cfg.batch_tokens, "shapes": self.cfg.shapes}
+        buckets = batching.choose_buckets(train.lengths, longest=validation.lengths.max(axis=0), **options)
+        self.batches = batching.Batches(train, buckets, seed=0)
+        self.validation = batching.Batches(validation, buckets, seed=None)
+        self.model = task.model(self.cfg, codec)
+        optimizers.of(self.model).learning_rate = optimizers.schedule(self.cfg, self.cfg.epochs * len(self.batches))
+        self.real = [int(train.lengths[batch.rows[batch.rows >= 0], 0].sum()) for batch in self.batches.planned]
+        self.size = steps or math.ceil(len(self.batches) / parts)
+        self.at = {"train": 0, "read": 0}
+        if "folder" in case and peer == "zoo":
+            numbers = {"real": self.real, "tags": self.model.output_shape[-1]}
+            names = (name for name in ("words", "characters", "source") if hasattr(codec, name))
+            numbers |= {f"size/{name}": len(getattr(codec, name)) for name in names}
+            for split, batches in (("batches", self.batches), ("validation", self.validation)):
+                arrays: dict = {"count": len(batches)} | numbers
+                for i in range(len(batches)):
+                    x, arrays[f"{i}/y"], arrays[f"{i}/weight"] = batches[i]
+                    x = x if isinstance(x, dict) else {"words": x}
+                    arrays |= {f"{i}/{name}": value for name, value in x.items()}
+                np.savez(Path(case["folder"]) / f"{split}.npz", **arrays)
 
-    def read_part():
-        start, count = part("read")
-        for _ in batches.for_training(0, start).take(count):
+    def _next(self, kind: str) -> tuple[int, int]:
+        start = self.at[kind] % (self.size * math.ceil(len(self.batches) / self.size))
+        self.at[kind] += self.size
+        return start, min(self.size, len(self.batches) - start)
+
+    def train(self) -> int:
+        """Trains the next part; its real tokens."""
+        start, count = self._next("train")
+        data = self.batches.for_training(0, start)
+        self.model.fit(data, steps_per_epoch=count, epochs=1, shuffle=False, verbose=0)
+        return sum(self.real[start : start + count])
+
+    def read(self) -> int:
+        """Reads the next part without training."""
+        start, count = self._next("read")
+        for _ in self.batches.for_training(0, start).take(count):
             pass
-        return sum(real[start : start + count])
+        return sum(self.real[start : start + count])
 
-    return {"train": train_part, "read": read_part}
+    def calls(self) -> dict:
+        return {"train": self.train, "read": self.read}
+
+
+def own(case: dict, peers: dict) -> list[tuple]:
+    """What the zoo is compared with in itself: its input pipeline alone with its training."""
+    read, train = (peers["zoo"][call]["tokens_per_second"] for call in ("read", "train"))
+    return [("input pipeline alone", f"{read:,.0f} tok/s", f"its training {train:,.0f} tok/s", read / train, "≥ 5")]
 
 
 def torch_twin(case: dict, make) -> dict:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks import epoch
 
+own = epoch.own
 PEERS = epoch.PEERS["imdb"]
 
 
@@ -23,7 +24,7 @@ def calls(peer: str, case: dict) -> dict:
         return _recipe(case)
     from zoo.tasks import sentiment
 
-    return epoch.zoo(peer, case, sentiment.TASK, {})
+    return epoch.Zoo(peer, case, sentiment.TASK, {}).calls()
 
 
 def _model(torch, numbers):
@@ -46,29 +47,7 @@ def _model(torch, numbers):
 
 
 def _recipe(case):
-    """keras.io, "Bidirectional LSTM on IMDB": 200 tokens padded on the left, no mask, two BiLSTM 64, batches of 32."""
-    import keras
-    import numpy as np
-
-    keras.utils.set_random_seed(0)
-    with np.load(Path(case["folder"]) / "batches.npz") as file:
-        count = int(file["count"])
-        size = int(file["size/words"])
-        reviews, labels = [], []
-        for i in range(count):
-            words, label = file[f"{i}/words"], file[f"{i}/y"]
-            for row in np.flatnonzero(file[f"{i}/weight"]):
-                reviews.append(words[row][words[row] > 0])
-                labels.append(int(label[row]))
-    real = [min(len(review), 200) for review in reviews]
-    x = keras.utils.pad_sequences(reviews, maxlen=200)
-    y = np.array(labels)
-    inputs = keras.Input((None,), dtype="int32")
-    hidden = keras.layers.Embedding(size, 128)(inputs)
-    hidden = keras.layers.Bidirectional(keras.layers.LSTM(64, return_sequences=True))(hidden)
-    hidden = keras.layers.Bidirectional(keras.layers.LSTM(64))(hidden)
-    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))
-    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    model, x, y, real = recipe(Path(case["folder"]))
     part, at = math.ceil(len(y) / epoch.PARTS), [0]
 
     def train_part():
@@ -78,3 +57,31 @@ def _recipe(case):
         return sum(real[start : start + part])
 
     return {"train": train_part}
+
+
+def recipe(folder: Path, split: str = "batches"):
+    """keras.io, "Bidirectional LSTM on IMDB": 200 tokens padded on the left, no mask, two BiLSTM 64, batches of 32.
+
+    Returns:
+        the model, and the reviews of `split`: ids int[N, 200], labels int[N], real tokens of each.
+    """
+    import keras
+    import numpy as np
+
+    keras.utils.set_random_seed(0)
+    with np.load(folder / f"{split}.npz") as file:
+        size = int(file["size/words"])
+        reviews, labels = [], []
+        for i in range(int(file["count"])):
+            words, label = file[f"{i}/words"], file[f"{i}/y"]
+            for row in np.flatnonzero(file[f"{i}/weight"]):
+                reviews.append(words[row][words[row] > 0])
+                labels.append(int(label[row]))
+    inputs = keras.Input((None,), dtype="int32")
+    hidden = keras.layers.Embedding(size, 128)(inputs)
+    hidden = keras.layers.Bidirectional(keras.layers.LSTM(64, return_sequences=True))(hidden)
+    hidden = keras.layers.Bidirectional(keras.layers.LSTM(64))(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    x = keras.utils.pad_sequences(reviews, maxlen=200)
+    return model, x, np.array(labels), [min(len(review), 200) for review in reviews]

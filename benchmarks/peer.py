@@ -1,7 +1,8 @@
 """A peer in its own process and environment: `python benchmarks/peer.py ROW PEER THREADS`, spoken to in JSON lines.
 
 A case per line prepares it and answers with the seconds of the warm-up; an empty line times one round of every call.
-A call may return how many tokens it worked on. `benchmarks.ROW.calls` may import only what the peer's environment has.
+A call may return how many tokens it worked on, or {"tokens", "seconds", …} if it knows better what to time.
+`benchmarks.ROW.calls` may import only what the peer's environment has; WARM_UP is how often a call runs before, 2.
 """
 
 import importlib
@@ -17,7 +18,7 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not be taken for an answer
-    if peer == "torch":
+    if peer in ("torch", "joeynmt"):
         import torch
 
         torch.set_num_threads(int(threads))
@@ -32,15 +33,16 @@ def main() -> None:
             start = time.perf_counter()
             calls = module.calls(peer, json.loads(line))
             for call in calls.values():
-                for _ in range(2):
+                for _ in range(getattr(module, "WARM_UP", 2)):
                     call()
             reply = {"seconds": time.perf_counter() - start}
         else:
             reply = {}
             for name, call in calls.items():
                 start = time.perf_counter()
-                tokens = call()
-                reply[name] = [time.perf_counter() - start, tokens if isinstance(tokens, int) else None]
+                found = call()
+                found = found if isinstance(found, dict) else {"tokens": found} if isinstance(found, int) else {}
+                reply[name] = {"seconds": time.perf_counter() - start} | found
         print(json.dumps(reply), file=answers, flush=True)
 
 

@@ -5,6 +5,7 @@ The tagger's recipe without its CRF and affixes: a PyTorch user would write this
 
 from benchmarks import epoch
 
+own = epoch.own
 PEERS = epoch.PEERS["pos"]
 DROPOUT, WIDTHS, FILTERS = 0.45, (2, 3, 4), 50
 
@@ -23,7 +24,7 @@ def calls(peer: str, case: dict) -> dict:
     from zoo.tasks import pos_tagging
 
     changes = {"output": "softmax", "affixes": 0, "average_weights": 0.0, "word_dropout": 0.0}
-    return epoch.zoo(peer, case, pos_tagging.TASK, changes)
+    return epoch.Zoo(peer, case, pos_tagging.TASK, changes).calls()
 
 
 def _model(torch, numbers):

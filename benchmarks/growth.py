@@ -1,0 +1,77 @@
+"""The sentiment task on 1×, 4× and 16× the data: 5,000, 20,000 and 80,000 reviews of 10 to 200 words, made here.
+
+Each size in a process of its own: encoding, then as many training steps for each. Speed is of the steps after the
+first 20 %, in which the shapes are traced; memory is the most that the process ever had resident.
+"""
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PEERS = ("zoo",)
+ROUNDS, WARM_UP = 2, 0
+REVIEWS, STEPS, TIMES = 5_000, 100, (1, 4, 16)
+
+
+def cases(quick: bool) -> list[dict]:
+    return [{"reviews": REVIEWS // 5 if quick else REVIEWS}]
+
+
+def own(case: dict, peers: dict) -> list[tuple]:
+    numbers, lines = peers["zoo"], []
+    for what, key, unit, room in (("speed", "tokens_per_second", "tok/s", 0.10), ("memory", "megabytes", "MB", 0.15)):
+        one = numbers["1×"][key]
+        for call in (f"{times}×" for times in TIMES[1:]):
+            value = numbers[call][key]
+            goal = f"≥ {1 - room:.2f}" if what == "speed" else f"≤ {1 + room:.2f}"
+            lines.append(
+                (f"{call} the data, {what}", f"{value:,.0f} {unit}", f"1× {one:,.0f} {unit}", value / one, goal)
+            )
+    return lines
+
+
+def calls(peer: str, case: dict) -> dict:
+    return {f"{times}×": lambda times=times: _child(times * case["reviews"], Path(case["folder"])) for times in TIMES}
+
+
+def _child(reviews: int, folder: Path) -> dict:
+    path = folder / str(reviews)
+    if not path.exists():
+        _write(path, reviews)
+    command = [sys.executable, "-m", "benchmarks.growth", str(path)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _write(path: Path, reviews: int) -> None:
+    path.mkdir()
+    draw = random.Random(0)
+    words = [f"word{i}" for i in range(20_000)]
+    for split, count in (("train", reviews), ("val", 100), ("test", 100)):
+        with (path / f"{split}.jsonl").open("w", encoding="utf-8") as file:
+            for i in range(count):
+                text = " ".join(draw.choices(words, k=draw.randint(10, 200)))
+                file.write(json.dumps({"text": text, "label": ("bad", "fine")[i % 2]}) + "\n")
+
+
+def _train(path: str) -> dict:
+    """tokens, seconds and megabytes of training on the data in `path`."""
+    from benchmarks import epoch
+    from zoo.tasks import sentiment
+
+    case = {"recipe": "tasks/sentiment/imdb.toml", "data": path}
+    train = epoch.Zoo("zoo", case, sentiment.TASK, {"batch_tokens": 4096}, steps=STEPS // 5).train
+    train()
+    start = time.perf_counter()
+    tokens = sum(train() for _ in range(4))
+    seconds = time.perf_counter() - start
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on a Mac
+    return {"tokens": tokens, "seconds": seconds, "megabytes": kilobytes / (1e6 if sys.platform == "darwin" else 1e3)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_train(sys.argv[1])))
