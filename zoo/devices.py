@@ -50,7 +50,8 @@ def describe(precision: str) -> Device:
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     path = recurrent_path(LSTM(1, dtype=precision))
     compiled = ", compiled in training" if path == "fast" and get_jit() else ""
-    why = {"cudnn": "on a GPU", "fast": "on a CPU in float32", "keras": "with JAX" if backend == "jax" else precision}
+    gpu = "on a GPU; with JAX only LSTM, others keras" if backend == "jax" else "on a GPU"
+    why = {"cudnn": gpu, "fast": "on a CPU in float32", "keras": "with JAX" if backend == "jax" else precision}
     path += f" ({why[path]}){compiled}"
     return Device(", ".join(accelerators) or "CPU", _cpu(), threads, backend, precision, replicas(), path)
 

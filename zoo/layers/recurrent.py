@@ -5,7 +5,8 @@ work: the input projection of all steps is one product before the loop; the forw
 backward loop only carries the state's gradient, and everything else (gates, derivatives, weight gradients) is computed
 for all steps at once, outside the loop. For a narrow LSTM outside XLA the stock operation `BlockLSTMV2` is the loop.
 
-`recurrent_path` is the one place that chooses: "cudnn" on a TensorFlow GPU, "fast" on a TensorFlow CPU, else "keras".
+`recurrent_path` is the one place that chooses: "cudnn" on a GPU (with JAX an LSTM only: JAX offers no other), "fast" on
+a CPU with TensorFlow, else "keras".
 Measured by `make bench`
 Source: LSTM, Hochreiter and Schmidhuber 1997; GRU with the reset gate after the product, as in cuDNN,
 Cho et al. 2014, https://arxiv.org/abs/1406.1078v1
@@ -43,19 +44,42 @@ def set_plain(enabled: bool) -> None:
 
 
 def recurrent_path(layer: keras.layers.RNN) -> str:
-    """Names how `layer` computes: "cudnn" or "keras" (both are Keras' own code) or "fast" (the code below)."""
-    if keras.config.backend() != "tensorflow" or _plain:
+    """Names how `layer` computes: "cudnn" or "fast", or "keras", which is Keras' own loop."""
+    backend = keras.config.backend()
+    if backend not in ("tensorflow", "jax") or _plain:
         return "keras"
-    unusual = _unusual(layer)
-    import tensorflow as tf
-
-    if tf.config.list_logical_devices("GPU"):
+    unusual, float32 = _unusual(layer), layer.compute_dtype == layer.variable_dtype == "float32"
+    if _on_gpu():
         if not unusual and not getattr(layer, "use_cudnn", False):
             unusual = type(layer).__name__ + (" with use_cudnn=False" if hasattr(layer, "use_cudnn") else "")
+        if not unusual and backend == "jax":
+            unusual = _not_in_jax(layer, float32)
         if unusual:
             _warn(layer.name, unusual)
         return "keras" if unusual else "cudnn"
-    return "fast" if not unusual and layer.compute_dtype == layer.variable_dtype == "float32" else "keras"
+    return "fast" if backend == "tensorflow" and not unusual and float32 else "keras"
+
+
+def _on_gpu() -> bool:
+    if keras.config.backend() == "jax":
+        import jax
+
+        return bool(jax.default_backend() == "gpu")
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def _not_in_jax(layer: keras.layers.RNN, float32: bool) -> str | None:
+    """What JAX' cuDNN call cannot do; None if it can all."""
+    import jax
+
+    causes = {
+        f"{type(layer).__name__} with JAX": not isinstance(layer, keras.layers.LSTM),
+        f"{layer.compute_dtype} with JAX": not float32,
+        "one computation on several devices with JAX": jax.device_count() > 1,
+    }
+    return next((cause for cause, holds in causes.items() if holds), None)
 
 
 def _unusual(layer: keras.layers.RNN) -> str | None:
@@ -95,11 +119,15 @@ class _Fast(keras.layers.RNN):
             last output float[B, units], outputs float[B, T, units] (in the order computed: last step first for
             `go_backwards`), list of final states float[B, units].
         """
-        if recurrent_path(self) != "fast":
+        path = recurrent_path(self)
+        masked_on_jax = path == "cudnn" and keras.config.backend() == "jax" and mask is not None
+        if path == "keras" or (path == "cudnn" and not masked_on_jax):
             return super().inner_loop(sequences, initial_state, mask, training=training)
         states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
+        if masked_on_jax:
+            return _cudnn_on_jax(sequences, states, mask, weights, self.go_backwards, self.zero_output_for_mask)
         outputs, states = _run(self._kind, sequences, states, mask, weights, self.go_backwards, bool(training))
         last, outputs = _keras_padding(states[0], outputs, mask, self.go_backwards, self.zero_output_for_mask)
         return last, outputs, states
@@ -172,6 +200,33 @@ def _keras_padding(last, outputs, mask, go_backwards, zero_output_for_mask):
         outputs = tf.reverse_sequence(tf.where(keep, outputs, 0.0), lengths, seq_axis=1, batch_axis=0)
         return last, tf.reverse(outputs, [1])
     return last, tf.where(keep, outputs, 0.0 if zero_output_for_mask else last[:, None])
+
+
+def _cudnn_on_jax(x, states, mask, weights, go_backwards, zero_output_for_mask):
+    """An LSTM over the real steps of float[B, T, I], as `inner_loop` returns it.
+
+    Keras leaves cuDNN as soon as there is a mask; right padding is all that cuDNN needs to know, as lengths.
+    """
+    import jax.numpy as jnp
+    from jax.experimental import rnn
+
+    kernel, recurrent, bias = (jnp.asarray(keras.ops.convert_to_tensor(w)) for w in weights)
+    lengths, steps = jnp.sum(mask, axis=1, dtype="int32"), jnp.arange(x.shape[1])
+
+    def backwards(a):  # [a b c . .] → [c b a . .]
+        return jnp.take_along_axis(a, ((lengths[:, None] - 1 - steps) % x.shape[1])[:, :, None], axis=1)
+
+    gates = [w.T.ravel() for w in (kernel, recurrent)]  # in cuDNN's order, which is Keras' own
+    packed = jnp.concatenate([*gates, bias, jnp.zeros_like(bias)])  # cuDNN has a second bias
+    sizes = {"input_size": kernel.shape[0], "hidden_size": recurrent.shape[0], "num_layers": 1}
+    outputs, *last = rnn.lstm(
+        backwards(x) if go_backwards else x,
+        *(state[None] for state in states), packed, lengths, **sizes, dropout=0.0, bidirectional=False,
+    )  # fmt: skip
+    last, keep = [state[0] for state in last], mask[:, :, None]
+    if go_backwards:  # [c b a . .] → [. . c b a]
+        return last[0], jnp.flip(jnp.where(keep, backwards(outputs), 0.0), 1), last
+    return last[0], jnp.where(keep, outputs, 0.0 if zero_output_for_mask else last[0][:, None]), last
 
 
 def _inside_xla() -> bool:
