@@ -144,3 +144,10 @@ def test_counts_are_of_every_id(tmp_path):
     assert counts.counts.tolist() == [1, 1, 0, 2, 0]
     text.Codec(frequency=counts).save(tmp_path)
     assert text.Codec.load(tmp_path).frequency.counts.tolist() == [1, 1, 0, 2, 0]
+
+
+@pytest.mark.parametrize("rows", [[[1, 2], [], [3]], [[]], []])
+def test_insert_adds_one_to_each_row(rows):
+    ragged = tf.ragged.constant(rows, tf.int32, ragged_rank=1)
+    assert text.insert(ragged, 9, at="start").to_list() == [[9, *row] for row in rows]
+    assert text.insert(ragged, 9, at="end").to_list() == [[*row, 9] for row in rows]

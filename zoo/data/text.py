@@ -38,14 +38,29 @@ def tokenize(text: tf.Tensor) -> tf.RaggedTensor:
 
 def truncate(tokens: tf.RaggedTensor, max_length: int, keep: str, *, unit: str = "tokens") -> tf.RaggedTensor:
     """At most `max_length` tokens of each row of [B, ragged]: the "head", the "tail", or "both" ends, half and half."""
+    lengths = tokens.row_lengths()
     if remarks.wanted() and tf.executing_eagerly():
-        longer = tokens.row_lengths() > max_length
+        longer = lengths > max_length
         remarks.note(f"longer than {max_length} {unit}, cut", int(tf.math.count_nonzero(longer)), of=len(longer))
     head = {"head": max_length, "tail": 0, "both": max_length // 2}[keep]
-    length = tokens.row_lengths()[:, None]
-    position = tf.ragged.range(tokens.row_lengths())
-    wanted = tf.logical_or(position < head, position >= tf.maximum(length - (max_length - head), head))
-    return tf.ragged.boolean_mask(tokens, wanted)
+    # On the flat values: ragged operations are dozens of small ones each, and this runs in every served request.
+    position = tf.range(tf.size(tokens.values, lengths.dtype))
+    start, row = tokens.row_starts(), tokens.value_rowids()
+    left_out = start + head, start + tf.maximum(lengths - (max_length - head), head)
+    wanted = tf.logical_or(position < tf.gather(left_out[0], row), position >= tf.gather(left_out[1], row))
+    cut = tf.boolean_mask(tokens.values, wanted)
+    return tf.RaggedTensor.from_row_lengths(cut, tf.minimum(lengths, max_length), validate=False)
+
+
+def insert(tokens: tf.RaggedTensor, value: int | str, *, at: str) -> tf.RaggedTensor:
+    """[B, ragged] with `value` once more in each row, at its "start" or "end"."""
+    count, first = tf.cast(tokens.nrows(), tf.int32), at == "start"
+    rows, starts = (tf.cast(part, tf.int32) for part in (tokens.value_rowids(), tokens.row_starts()))
+    lengths = tf.cast(tokens.row_lengths(), tf.int32)
+    old = tf.range(tf.size(tokens.values)) + rows + int(first)  # every row before moves a token by one
+    new = starts + tf.range(count) + (0 if first else lengths)
+    values = tf.dynamic_stitch([old, new], [tokens.values, tf.fill([count], tf.constant(value, tokens.dtype))])
+    return tf.RaggedTensor.from_row_lengths(values, lengths + 1, validate=False)
 
 
 class Vocabulary(tf.Module):
@@ -279,8 +294,7 @@ def framed(
     ids: tf.RaggedTensor, *, start: int = START_ID, end: int = END_ID
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
     """int32[B, ragged] → what a decoder reads, `start` first, and what it writes, `end` last; both one longer."""
-    column = tf.ones([ids.nrows(), 1], ids.dtype)
-    return tf.concat([column * start, ids], axis=1), tf.concat([ids, column * end], axis=1)
+    return insert(ids, start, at="start"), insert(ids, end, at="end")
 
 
 def choices(names: Iterable[str], *, what: str) -> Vocabulary:

@@ -65,7 +65,7 @@ def codec(cfg: Config, train: sources.Examples) -> text.Codec:
 def token_ids(cfg: Config, codec: text.Codec, texts: tf.Tensor) -> tf.RaggedTensor:
     """string[B] → int32[B, ragged]. Every row ends with <end>, so that an empty text has a step too."""
     tokens = text.truncate(text.tokenize(texts), cfg.max_length - 1, cfg.keep)
-    return codec.words(tf.concat([tokens, tf.fill([tf.shape(texts)[0], 1], text.END)], axis=1))
+    return codec.words(text.insert(tokens, text.END, at="end"))
 
 
 def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[tf.RaggedTensor, tf.Tensor]:
