@@ -69,11 +69,11 @@ def started(row: str, pythons: dict[str, str], threads: int) -> Iterator[list[Pe
             peer.process.wait()
 
 
-def measure(row: str, case: dict, pythons: dict[str, str], *, rounds: int, threads: int) -> dict:
+def measure(peers: list[Peer], row: str, case: dict, *, rounds: int) -> dict:
     """Per peer and call: seconds of a round (median, least, greatest), tokens per second, what else a call tells."""
     module = importlib.import_module(f"benchmarks.{row}")
     fixed = module.work(case) if hasattr(module, "work") else {}
-    with tempfile.TemporaryDirectory() as folder, started(row, pythons, threads) as peers:
+    with tempfile.TemporaryDirectory() as folder:
         asked = json.dumps(case | {"folder": folder})
         warm_up = {peer.name: peer.ask(asked)["seconds"] for peer in peers}  # in order: the zoo leaves files
         replies: dict[str, list[dict]] = {peer.name: [] for peer in peers}
@@ -172,19 +172,20 @@ def main() -> None:
         others = {"torch": args.torch, "joeynmt": args.joeynmt}
         pythons = {name: others.get(name, sys.executable) for name in module.PEERS}
         pythons = {name: python for name, python in pythons.items() if python}
-        for case in module.cases(args.quick):
-            if "data" in case:
-                case["data"] = getattr(args, case["data"])
-            rounds = min(3 if args.quick else args.rounds, getattr(module, "ROUNDS", args.rounds))
-            record = {
-                "row": row, "case": case, "rounds": rounds, "threads": args.threads,
-                "date": datetime.date.today().isoformat(), "cpu": _cpu(),
-                "peers": measure(row, case, pythons, rounds=rounds, threads=args.threads),
-            }  # fmt: skip
-            records = [old for old in records if (old["row"], old["case"]) != (row, case)] + [record]
-            print("\n".join(lines(record)), flush=True)
-            results.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
-            (Path(args.to) / "README.md").write_text(table(records), encoding="utf-8")
+        rounds = min(3 if args.quick else args.rounds, getattr(module, "ROUNDS", args.rounds))
+        with started(row, pythons, args.threads) as peers:
+            for case in module.cases(args.quick):
+                if "data" in case:
+                    case["data"] = getattr(args, case["data"])
+                record = {
+                    "row": row, "case": case, "rounds": rounds, "threads": args.threads,
+                    "date": datetime.date.today().isoformat(), "cpu": _cpu(),
+                    "peers": measure(peers, row, case, rounds=rounds),
+                }  # fmt: skip
+                records = [old for old in records if (old["row"], old["case"]) != (row, case)] + [record]
+                print("\n".join(lines(record)), flush=True)
+                results.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+                (Path(args.to) / "README.md").write_text(table(records), encoding="utf-8")
 
 
 def _cpu() -> str:
