@@ -73,7 +73,8 @@ def assert_same(ours, theirs, atol=2e-5):
 
 
 @pytest.fixture(autouse=True)
-def jit_off():
+def as_on_two_cores_without_jit(monkeypatch):
+    monkeypatch.setattr(recurrent, "_cores", lambda: 2)
     recurrent.set_jit(False)
     yield
     recurrent.set_jit(False)
@@ -112,6 +113,27 @@ def test_options_mean_what_they_mean_in_keras(name, options):
     theirs, ours = twins(name, False, **options)
     x, mask, state = batch_of(3, name)
     assert_same(answer(ours, x, mask, state), answer(theirs, x, mask, state))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_that_turns_out_to_be_one_row_trains_too(name):
+    """Training runs halves of a batch side by side; here one half is empty, and known to be only at run time."""
+    theirs, ours = twins(name, False)
+    x, _, _ = batch_of(5, name)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 4])])
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(ours(x, training=True)[0])
+        return tape.gradient(loss, [x, *(w.value for w in ours.trainable_weights)])
+
+    with tf.GradientTape() as tape:
+        one = tf.constant(x[:1])
+        tape.watch(one)
+        loss = tf.reduce_sum(theirs(one)[0])
+    wanted = tape.gradient(loss, [one, *(w.value for w in theirs.trainable_weights)])
+    assert_same([g.numpy() for g in gradient(one)], [g.numpy() for g in wanted])
 
 
 @pytest.mark.parametrize("merge_mode", ["concat", "sum", None])

@@ -2,8 +2,9 @@
 
 Same weights, same mathematics, same outputs, states and gradients for right-padded input. What changes is the order of
 work: the input projection of all steps is one product before the loop; the forward loop keeps only the states; the
-backward loop only carries the state's gradient, and everything else (gates, derivatives, weight gradients) is computed
-for all steps at once, outside the loop. For a narrow LSTM outside XLA the stock operation `BlockLSTMV2` is the loop.
+backward loop only carries the state's gradient and the gates', and the weight gradients are one product over all steps
+after it. For a narrow LSTM outside XLA the stock operation `BlockLSTMV2` is the loop. A loop keeps one core busy: in
+training a single direction runs its batch as two halves, side by side, as the two directions of `Bidirectional` run.
 
 `recurrent_path` is the one place that chooses: "cudnn" on a GPU (with JAX an LSTM only: JAX offers no other), "fast" on
 a CPU with TensorFlow, else "keras".
@@ -13,6 +14,7 @@ Cho et al. 2014, https://arxiv.org/abs/1406.1078v1
 """
 
 import functools
+import os
 import warnings
 from collections.abc import Callable
 
@@ -108,6 +110,8 @@ def _warn(name: str, cause: str) -> None:
 class _Fast(keras.layers.RNN):
     """Puts the fast path before Keras' own `inner_loop`. Subclasses name their `_kind`."""
 
+    _paired = False  # is it one of two directions?
+
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Runs the recurrence.
 
@@ -128,7 +132,9 @@ class _Fast(keras.layers.RNN):
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         if masked_on_jax:
             return _cudnn_on_jax(sequences, states, mask, weights, self.go_backwards, self.zero_output_for_mask)
-        outputs, states = _run(self._kind, sequences, states, mask, weights, self.go_backwards, bool(training))
+        alone = training and not self._paired and _cores() > 1 and sequences.shape[0] != 1
+        run = _run_halves if alone else _run
+        outputs, states = run(self._kind, sequences, states, mask, weights, self.go_backwards, bool(training))
         last, outputs = _keras_padding(states[0], outputs, mask, self.go_backwards, self.zero_output_for_mask)
         return last, outputs, states
 
@@ -157,6 +163,26 @@ class SimpleRNN(_Fast, keras.layers.SimpleRNN):
 @keras.saving.register_keras_serializable("zoo")
 class Bidirectional(keras.layers.Bidirectional):
     """`keras.layers.Bidirectional`; the two directions share no operation, so TensorFlow runs them side by side."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.forward_layer._paired = self.backward_layer._paired = True
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run_halves(kind, x, states, mask, weights, go_backwards, training):
+    """`_run` of half of the rows each: rows share nothing."""
+    import tensorflow as tf
+
+    middle, halves = tf.shape(x)[0] // 2, []
+    for rows in (slice(middle), slice(middle, None)):
+        given = [state[rows] for state in states], mask if mask is None else mask[rows]
+        halves.append(_run(kind, x[rows], *given, weights, go_backwards, training))
+    outputs, states = zip(*halves, strict=True)
+    return tf.concat(outputs, axis=0), [tf.concat(pair, axis=0) for pair in zip(*states, strict=True)]
 
 
 def _run(kind, x, states, mask, weights, go_backwards, training):
@@ -251,7 +277,8 @@ def _block_lstm(x, states, kernel, recurrent, bias):
 
         def grad(dh, dc):
             g = tf.raw_ops.BlockLSTMGradV2(**common, **out._asdict(), cs_grad=dc, h_grad=dh, use_peephole=False)
-            return g.x_grad, g.h_prev_grad, g.cs_prev_grad, g.w_grad, g.b_grad
+            of_weights = (tf.where(tf.shape(x)[1] > 0, part, 0.0) for part in (g.w_grad, g.b_grad))  # else not set
+            return g.x_grad, g.h_prev_grad, g.cs_prev_grad, *of_weights
 
         return (out.h, out.cs), grad
 
@@ -322,14 +349,13 @@ def _passes(kind, compiled):
         """→ gradients to xp, to what is added to it, and to the first states."""
         steps, units = tf.shape(before[0])[0], recurrent.shape[0]
         given = (kept, before, after)
-        given = given if compiled else factors(tf, *given)  # XLA fuses them into the step; else all steps at once
         arrays = tf.nest.map_structure(lambda a: _unstack(tf, a), (given, tuple(upstream)))
         transposed = tf.transpose(recurrent)  # once: a product with transpose_b=True turns it at every step
 
         def body(t, carried, written):
             given, up = tf.nest.map_structure(lambda a: a.read(t), arrays)
             d = [c + u for c, u in zip(carried, up, strict=True)]
-            d_gates, carried = back(tf, factors(tf, *given) if compiled else given, *d)
+            d_gates, carried = back(tf, factors(tf, *given), *d)
             carried = (carried[0] + tf.matmul(d_gates[-1], transposed), *carried[1:])
             return t - 1, carried, tuple(w.write(t, v) for w, v in zip(written, d_gates, strict=True))
 
@@ -354,9 +380,9 @@ def _array(tf, like, steps, size):
 
 
 # One step of each: (projected input, inner = h @ recurrent + inner bias, states) → (new states, what is kept).
-# Its factors: (kept, states before, states after) → what the gradients of the new states are multiplied by, for one
-# step or for all at once. Its way back: (factors, gradients of the new states) → (gradients to the gates, of the
-# states before as far as they do not pass the product with `recurrent`).
+# Its factors: (kept, states before, states after) → what the gradients of the new states are multiplied by.
+# Its way back: (factors, gradients of the new states) → (gradients to the gates, of the states before as far as they do
+# not pass the product with `recurrent`).
 
 
 def _half(tanh):
