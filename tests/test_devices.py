@@ -96,6 +96,25 @@ def test_two_processes_train_as_one_does_and_what_jax_trained_is_served(tmp_path
     assert (tmp_path / "two-exports" / "sentiment" / "1" / "saved_model.pb").exists()
 
 
+@pytest.mark.slow
+def test_slurm_says_who_is_there():
+    """`--coordinator auto` with the variables that Slurm sets for each task of a step."""
+    program = "from zoo import devices; devices.join('auto', None, None); print(devices.share())"
+    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
+    environment = os.environ | job | {"KERAS_BACKEND": "jax", "SLURM_STEP_NUM_NODES": "1"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            env=environment | {"SLURM_PROCID": str(task), "SLURM_LOCALID": str(task)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for task in range(2)
+    ]  # fmt: skip
+    for task, process in enumerate(started):
+        said, error = process.communicate(timeout=300)
+        assert said.splitlines()[-1:] == [f"({task}, 2)"], error[-3000:]
+
+
 def test_several_machines_take_jax(fails):
     assert "keras/issues/20585" in fails("--coordinator", "127.0.0.1:1", "--num-processes", "2", "--process-id", "0")
 
