@@ -9,10 +9,12 @@ that built it. The network and the server's own work come on top. Writes serving
 """
 
 import argparse
+import contextlib
 import json
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -30,25 +32,21 @@ def percentile(seconds: list[float], share: int) -> float:
     return 1e3 * float(np.percentile(seconds, share))
 
 
-def one_by_one(model: loader.Model, signature: str, requests: list[dict], times: int) -> list[float]:
-    """Seconds of every request after the first few, which warm up."""
-    for request in requests:
-        model.seconds(signature, 3, **request)
-    return [second for request in requests for second in model.seconds(signature, times, **request)]
-
-
-def bare(run, requests: list[dict], times: int, folder: Path) -> tuple[str, list[float]]:
-    """What is compared with, and its seconds."""
+@contextlib.contextmanager
+def bare(run, requests: list[dict], folder: Path) -> Iterator[tuple[str, Callable[[int, int], list[float]]]]:
+    """What is compared with, and its seconds: (request, times) → so many."""
     if not run.service.numeric:
-        seconds = []
-        for request in requests:
-            inputs = {name: tf.constant(value) for name, value in request.items()}
-            for _ in range(times + 1):
+
+        def asked(row: int, times: int) -> list[float]:
+            inputs, seconds = {name: tf.constant(value) for name, value in requests[row].items()}, []
+            for _ in range(times):
                 start = time.perf_counter()
                 tf.nest.map_structure(lambda tensor: tensor.numpy(), run.service(**inputs))
                 seconds.append(time.perf_counter() - start)
-            del seconds[-times - 1]
-        return "the function", seconds
+            return seconds
+
+        yield "the function", asked
+        return
     specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype, name=x.name) for x in run.model.inputs]
 
     @tf.function(input_signature=specs)
@@ -58,29 +56,32 @@ def bare(run, requests: list[dict], times: int, folder: Path) -> tuple[str, list
 
     service = export.Service(run.codec, run.model, serving_default=call)
     tf.saved_model.save(service, str(folder), signatures=call, options=export.NO_GRADIENTS)
+    ids = convert.encoded(run, len(requests))
     with loader.Model(folder) as model:
-        return "the model", one_by_one(model, "serving_default", convert.encoded(run, len(requests)), times)
+        yield "the model", lambda row, times: model.seconds("serving_default", times, **ids[row])
 
 
 def measure(run, *, rows: int, times: int) -> dict:
-    """One record."""
+    """One record. The export and what it is compared with take turns, request by request."""
     examples = [run.service.trial("serving_default", example) for example in run.first_examples(rows)]
     requests = [run.ask("serving_default", [example])[0] for example in examples]
     with tempfile.TemporaryDirectory() as folder:
         version = run.export(folder)
         size = sum(path.stat().st_size for path in version.rglob("*"))
-        with loader.Model(version) as model:
+        with bare(run, requests, Path(folder) / "bare") as (name, asked), loader.Model(version) as model:
             start = time.perf_counter()
             model(**requests[0])
             first = time.perf_counter() - start
-            single = one_by_one(model, "serving_default", requests, times)
+            single, compared = [], []
+            for row, request in enumerate(requests):  # the first of each warms up
+                single += model.seconds("serving_default", times + 1, **request)[1:]
+                compared += asked(row, times + 1)[1:]
             a_second = {}
             for batch in BATCHES:
                 inputs, _ = run.ask("serving_default", [examples[i % len(examples)] for i in range(batch)])
                 model.seconds("serving_default", 2, **inputs)
                 a_second[batch] = batch / statistics.median(model.seconds("serving_default", times, **inputs))
             load = model.load_seconds
-        name, compared = bare(run, requests, times, Path(folder) / "bare")
     best = max(a_second, key=a_second.__getitem__)
     return {
         "task": run.task.name,
