@@ -1,6 +1,6 @@
 """Measures the zoo beside PyTorch and plain Keras on the same work, and writes results.json and README.md.
 
-    make bench                                              # everything; makes PyTorch's environment first
+    make bench                                              # everything; makes the peers' environments first
     make bench ARGS="--only core --quick"                   # one row, few shapes
     make bench ARGS="--imdb data/sentiment_imdb --pos data/pos_ud_english_ewt --multi30k data/mt_multi30k"
 

@@ -74,7 +74,7 @@ def assert_same(ours, theirs, atol=2e-5):
 
 @pytest.fixture(autouse=True)
 def as_on_two_cores_without_jit(monkeypatch):
-    monkeypatch.setattr(recurrent, "_cores", lambda: 2)
+    monkeypatch.setattr(recurrent, "cores", lambda: 2)
     recurrent.set_jit(False)
     yield
     recurrent.set_jit(False)

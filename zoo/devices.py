@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import os
 import platform
 import random
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.layers.recurrent import LSTM, get_jit, recurrent_path, set_jit
+from zoo.layers.recurrent import LSTM, cores, get_jit, recurrent_path, set_jit
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,12 @@ def describe(precision: str) -> Device:
     """What this process computes on."""
     backend = keras.backend.backend()
     accelerators = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     path = recurrent_path(LSTM(1, dtype=precision))
     compiled = ", compiled in training" if path == "fast" and get_jit() else ""
     gpu = "on a GPU; with JAX only LSTM, others keras" if backend == "jax" else "on a GPU"
     why = {"cudnn": gpu, "fast": "on a CPU in float32", "keras": "with JAX" if backend == "jax" else precision}
     path += f" ({why[path]}){compiled}"
-    return Device(", ".join(accelerators) or "CPU", _cpu(), threads, backend, precision, replicas(), path)
+    return Device(", ".join(accelerators) or "CPU", _cpu(), cores(), backend, precision, replicas(), path)
 
 
 def _keep_freed_memory() -> None:

@@ -125,14 +125,14 @@ class _Fast(keras.layers.RNN):
         """
         path = recurrent_path(self)
         masked_on_jax = path == "cudnn" and keras.config.backend() == "jax" and mask is not None
-        if path == "keras" or (path == "cudnn" and not masked_on_jax):
+        if path != "fast" and not masked_on_jax:
             return super().inner_loop(sequences, initial_state, mask, training=training)
         states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         if masked_on_jax:
             return _cudnn_on_jax(sequences, states, mask, weights, self.go_backwards, self.zero_output_for_mask)
-        alone = training and not self._paired and _cores() > 1 and sequences.shape[0] != 1
+        alone = training and not self._paired and cores() > 1 and sequences.shape[0] != 1
         run = _run_halves if alone else _run
         outputs, states = run(self._kind, sequences, states, mask, weights, self.go_backwards, bool(training))
         last, outputs = _keras_padding(states[0], outputs, mask, self.go_backwards, self.zero_output_for_mask)
@@ -169,7 +169,8 @@ class Bidirectional(keras.layers.Bidirectional):
         self.forward_layer._paired = self.backward_layer._paired = True
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -327,7 +328,7 @@ def _passes(kind, compiled):
     """
     import tensorflow as tf
 
-    step, factors, back = _PARTS[kind]
+    step, back = _PARTS[kind]
 
     def forward(keep, xp, recurrent, inner_bias, *first):
         """→ the states after every step and what is kept of every step, each float[T, B, units or more]."""
@@ -348,14 +349,13 @@ def _passes(kind, compiled):
     def backward(recurrent, kept, before, after, upstream):
         """→ gradients to xp, to what is added to it, and to the first states."""
         steps, units = tf.shape(before[0])[0], recurrent.shape[0]
-        given = (kept, before, after)
-        arrays = tf.nest.map_structure(lambda a: _unstack(tf, a), (given, tuple(upstream)))
+        arrays = tf.nest.map_structure(lambda a: _unstack(tf, a), ((kept, before, after), tuple(upstream)))
         transposed = tf.transpose(recurrent)  # once: a product with transpose_b=True turns it at every step
 
         def body(t, carried, written):
             given, up = tf.nest.map_structure(lambda a: a.read(t), arrays)
             d = [c + u for c, u in zip(carried, up, strict=True)]
-            d_gates, carried = back(tf, factors(tf, *given), *d)
+            d_gates, carried = back(tf, *given, *d)
             carried = (carried[0] + tf.matmul(d_gates[-1], transposed), *carried[1:])
             return t - 1, carried, tuple(w.write(t, v) for w, v in zip(written, d_gates, strict=True))
 
@@ -380,9 +380,8 @@ def _array(tf, like, steps, size):
 
 
 # One step of each: (projected input, inner = h @ recurrent + inner bias, states) → (new states, what is kept).
-# Its factors: (kept, states before, states after) → what the gradients of the new states are multiplied by.
-# Its way back: (factors, gradients of the new states) → (gradients to the gates, of the states before as far as they do
-# not pass the product with `recurrent`).
+# Its way back: (kept, states before, states after, gradients of the new states) → (gradients to the gates, of the
+# states before as far as they do not pass the product with `recurrent`).
 
 
 def _half(tanh):
@@ -397,17 +396,12 @@ def _lstm_step(tf, xp, inner, h, c):
     return (_half(o) * tf.tanh(c), c), (gates,)
 
 
-def _lstm_factors(tf, kept, before, after):
+def _lstm_back(tf, kept, before, after, dh, dc):
     i, f, g, o = tf.split(kept[0], 4, axis=-1)
     squashed = tf.tanh(after[1])
     gates = [g * (1 - i * i) / 2, before[1] * (1 - f * f) / 2, _half(i) * (1 - g * g), squashed * (1 - o * o) / 2]
-    return tf.concat(gates, axis=-1), _half(o) * (1 - squashed * squashed), _half(f)
-
-
-def _lstm_back(tf, factors, dh, dc):
-    gates, through, forget = factors
-    dc += dh * through
-    return (tf.concat([dc, dc, dc, dh], axis=-1) * gates,), (tf.zeros_like(dh), dc * forget)
+    dc += dh * _half(o) * (1 - squashed * squashed)
+    return (tf.concat([dc, dc, dc, dh], axis=-1) * tf.concat(gates, axis=-1),), (tf.zeros_like(dh), dc * _half(f))
 
 
 def _gru_step(tf, xp, inner, h):
@@ -419,36 +413,28 @@ def _gru_step(tf, xp, inner, h):
     return (candidate + z * (h - candidate),), (gates, candidate, inner)
 
 
-def _gru_factors(tf, kept, before, after):
+def _gru_back(tf, kept, before, after, dh):
     gates, candidate, inner = kept
     z, r = tf.split(gates, 2, axis=-1)
     to_candidate = (1 - _half(z)) * (1 - candidate * candidate)
     gates = [(before[0] - candidate) * (1 - z * z) / 2, to_candidate * inner * (1 - r * r) / 2, to_candidate * _half(r)]
-    return tf.concat(gates, axis=-1), to_candidate, _half(z)
-
-
-def _gru_back(tf, factors, dh):
-    gates, to_candidate, update = factors
-    return (dh * to_candidate, tf.concat([dh, dh, dh], axis=-1) * gates), (dh * update,)
+    d_gates = tf.concat([dh, dh, dh], axis=-1) * tf.concat(gates, axis=-1)
+    return (dh * to_candidate, d_gates), (dh * _half(z),)
 
 
 def _simple_step(tf, xp, inner, h):
     return (tf.tanh(xp + inner),), ()
 
 
-def _simple_factors(tf, kept, before, after):
-    return 1 - after[0] * after[0]
-
-
-def _simple_back(tf, factors, dh):
-    return (dh * factors,), (tf.zeros_like(dh),)
+def _simple_back(tf, kept, before, after, dh):
+    return (dh * (1 - after[0] * after[0]),), (tf.zeros_like(dh),)
 
 
 _GATES = {"lstm": ("sigmoid", "sigmoid", "tanh", "sigmoid"), "gru": ("sigmoid", "sigmoid", "tanh"), "simple": ("tanh",)}
 _KEPT = {"lstm": (4,), "gru": (2, 1, 1), "simple": ()}  # widths, in units
 _GRADIENTS = {"lstm": (4,), "gru": (1, 3), "simple": (1,)}  # the same; the last is what `recurrent` is multiplied by
-_PARTS: dict[str, tuple[Callable, Callable, Callable]] = {
-    "lstm": (_lstm_step, _lstm_factors, _lstm_back),
-    "gru": (_gru_step, _gru_factors, _gru_back),
-    "simple": (_simple_step, _simple_factors, _simple_back),
+_PARTS: dict[str, tuple[Callable, Callable]] = {
+    "lstm": (_lstm_step, _lstm_back),
+    "gru": (_gru_step, _gru_back),
+    "simple": (_simple_step, _simple_back),
 }
