@@ -139,6 +139,14 @@ def test_other_splits_are_left_out_and_counted(tmp_path, capsys):
     assert "2 of split 'unassigned'" in capsys.readouterr().err
 
 
+def test_any_name_can_be_said(tmp_path, capsys):
+    write(tmp_path, {"a.jpg": JPEG}, [row("a.jpg"), row("half a pair \ud800"), row("two\nlines")])
+    assert [example["image"] for example in read(tmp_path)] == ["a.jpg"]
+    said = capsys.readouterr().err  # a stream that takes UTF-8 alone
+    assert said.count("\n") == 1
+    assert "'half a pair ?'" in said
+
+
 def test_broken_pictures_are_left_out_by_name(tmp_path, capsys):
     write(tmp_path, {"a.jpg": JPEG, **BROKEN}, [row(name) for name in ("a.jpg", *BROKEN, "gone.jpg")])
     assert [example["image"] for example in read(tmp_path)] == ["a.jpg"]

@@ -221,7 +221,7 @@ def captioned(data: str, split: str, *, sample: Callable[[str], Iterable[dict]])
         for reason in pool.map(check, mine):
             faults.append(reason)
             update(len(faults))
-    broken = [f"{entry.image} ({reason})" for entry, reason in zip(mine, faults, strict=True) if reason]
+    broken = [f"{entry.image!r} ({reason})" for entry, reason in zip(mine, faults, strict=True) if reason]
     if len(broken) == len(mine):
         raise InputError(f"--data {data}: none of the {len(mine):,} pictures of {split} can be read: {broken[0]}")
     if broken:

@@ -178,31 +178,29 @@ def labelled_texts(path: Path, *, text_column: str, label_column: str) -> Iterat
         text = record[text_column]
         if not isinstance(text, str):
             raise InputError(f'{path} line {number}: "{text_column}" is {text!r}, not text')
-        yield {"text": _clean(text), "label": _label(record[label_column], path, number)}
+        yield {"text": text, "label": _label(record[label_column], path, number)}
     if empty:
         raise InputError(f"{path} is empty: each line needs a text and a label")
-
-
-def _clean(text: str) -> str:
-    return text.encode("utf-8", errors="replace").decode("utf-8")  # JSON can hold half of a surrogate pair
 
 
 def _label(value: Any, path: Path, number: int) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    label = " ".join(_clean(str(value)).split())
+    label = " ".join(str(value).split())
     if isinstance(value, (dict, list)) or not label or (isinstance(value, float) and math.isnan(value)):
         raise InputError(f"{path} line {number}: {value!r} is no label; a label is a name or a number")
     return label
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, dict]]:
-    """Line number and object of every line of a `.jsonl` file that is not blank."""
+    """Line number and object of every line of a `.jsonl` file that is not blank; all strings in it are UTF-8."""
     for number, line in enumerate(lines(path), 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
+            if "\\ud" in line.lower():  # JSON can hold half of a surrogate pair
+                record = json.loads(json.dumps(record, ensure_ascii=False).encode("utf-8", errors="replace"))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path} line {number}: not JSON ({error})") from error
         if not isinstance(record, dict):
