@@ -3,8 +3,8 @@
 Same weights, same mathematics, same outputs, states and gradients for right-padded input. What changes is the order of
 work: the input projection of all steps is one product before the loop; the forward loop keeps only the states; the
 backward loop only carries the state's gradient and the gates', and the weight gradients are one product over all steps
-after it. For a narrow LSTM outside XLA the stock operation `BlockLSTMV2` is the loop. A loop keeps one core busy: in
-training a single direction runs its batch as two halves, side by side, as the two directions of `Bidirectional` run.
+after it. For a narrow LSTM outside XLA the stock operation `BlockLSTMV2` is the loop. A loop keeps one core busy: a
+single direction runs its batch as two halves, side by side, as the two directions of `Bidirectional` run.
 
 `recurrent_path` is the one place that chooses: "cudnn" on a GPU (with JAX an LSTM only: JAX offers no other), "fast" on
 a CPU with TensorFlow, else "keras".
@@ -132,8 +132,7 @@ class _Fast(keras.layers.RNN):
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         if masked_on_jax:
             return _cudnn_on_jax(sequences, states, mask, weights, self.go_backwards, self.zero_output_for_mask)
-        alone = training and not self._paired and cores() > 1 and sequences.shape[0] != 1
-        run = _run_halves if alone else _run
+        run = _run if self._paired or cores() == 1 or sequences.shape[0] == 1 else _run_alone
         outputs, states = run(self._kind, sequences, states, mask, weights, self.go_backwards, bool(training))
         last, outputs = _keras_padding(states[0], outputs, mask, self.go_backwards, self.zero_output_for_mask)
         return last, outputs, states
@@ -174,16 +173,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _run_halves(kind, x, states, mask, weights, go_backwards, training):
-    """`_run` of half of the rows each: rows share nothing."""
+def _run_alone(kind, x, states, mask, weights, go_backwards, training):
+    """`_run` in two halves of the rows, side by side; in inference only where a batch has enough of them."""
     import tensorflow as tf
 
-    middle, halves = tf.shape(x)[0] // 2, []
-    for rows in (slice(middle), slice(middle, None)):
-        given = [state[rows] for state in states], mask if mask is None else mask[rows]
-        halves.append(_run(kind, x[rows], *given, weights, go_backwards, training))
-    outputs, states = zip(*halves, strict=True)
-    return tf.concat(outputs, axis=0), [tf.concat(pair, axis=0) for pair in zip(*states, strict=True)]
+    def part(x, *rest):
+        *states, rows_mask = rest if mask is not None else (*rest, None)
+        return _run(kind, x, states, rows_mask, weights, go_backwards, training)
+
+    def halves():
+        sizes = [rows // 2, rows - rows // 2]
+        outputs, states = zip(*map(part, *(tf.split(whole, sizes) for whole in given)), strict=True)
+        return tf.concat(outputs, axis=0), [tf.concat(pair, axis=0) for pair in zip(*states, strict=True)]
+
+    rows, given = tf.shape(x)[0], (x, *states, *(() if mask is None else (mask,)))
+    return halves() if training else tf.cond(rows >= 16, halves, lambda: part(*given))
 
 
 def _run(kind, x, states, mask, weights, go_backwards, training):
@@ -336,11 +340,10 @@ def _passes(kind, compiled):
         sizes = [recurrent.shape[0] * width for width in (*(1 for _ in first), *(_KEPT[kind] if keep else ()))]
 
         def body(t, states, written):
-            states, kept = step(tf, xp_steps.read(t), tf.matmul(states[0], recurrent) + inner_bias, *states)
+            states, kept = step(tf, xp[t], tf.matmul(states[0], recurrent) + inner_bias, *states)
             values = (*states, *kept) if keep else states
             return t + 1, states, tuple(w.write(t, v) for w, v in zip(written, values, strict=True))
 
-        xp_steps = _unstack(tf, xp)
         written = tuple(_array(tf, xp, steps, size) for size in sizes)
         _, _, written = tf.while_loop(lambda t, *_: t < steps, body, (0, first, written), maximum_iterations=steps)
         stacked = [w.stack() for w in written]
@@ -349,11 +352,11 @@ def _passes(kind, compiled):
     def backward(recurrent, kept, before, after, upstream):
         """→ gradients to xp, to what is added to it, and to the first states."""
         steps, units = tf.shape(before[0])[0], recurrent.shape[0]
-        arrays = tf.nest.map_structure(lambda a: _unstack(tf, a), ((kept, before, after), tuple(upstream)))
+        arrays = (kept, before, after), tuple(upstream)
         transposed = tf.transpose(recurrent)  # once: a product with transpose_b=True turns it at every step
 
         def body(t, carried, written):
-            given, up = tf.nest.map_structure(lambda a: a.read(t), arrays)
+            given, up = tf.nest.map_structure(lambda a: a[t], arrays)
             d = [c + u for c, u in zip(carried, up, strict=True)]
             d_gates, carried = back(tf, *given, *d)
             carried = (carried[0] + tf.matmul(d_gates[-1], transposed), *carried[1:])
@@ -369,10 +372,6 @@ def _passes(kind, compiled):
 
     passes = (functools.partial(forward, False), functools.partial(forward, True), backward)
     return [tf.function(f, jit_compile=True, autograph=False) for f in passes] if compiled else passes
-
-
-def _unstack(tf, a):
-    return tf.TensorArray(a.dtype, tf.shape(a)[0], element_shape=a.shape[1:]).unstack(a)
 
 
 def _array(tf, like, steps, size):
@@ -399,9 +398,10 @@ def _lstm_step(tf, xp, inner, h, c):
 def _lstm_back(tf, kept, before, after, dh, dc):
     i, f, g, o = tf.split(kept[0], 4, axis=-1)
     squashed = tf.tanh(after[1])
-    gates = [g * (1 - i * i) / 2, before[1] * (1 - f * f) / 2, _half(i) * (1 - g * g), squashed * (1 - o * o) / 2]
+    d_o = dh * squashed * (1 - o * o) / 2
     dc += dh * _half(o) * (1 - squashed * squashed)
-    return (tf.concat([dc, dc, dc, dh], axis=-1) * tf.concat(gates, axis=-1),), (tf.zeros_like(dh), dc * _half(f))
+    d_i, d_f, d_g = dc * g * (1 - i * i) / 2, dc * before[1] * (1 - f * f) / 2, dc * _half(i) * (1 - g * g)
+    return (tf.concat([d_i, d_f, d_g, d_o], axis=-1),), (tf.zeros_like(dh), dc * _half(f))
 
 
 def _gru_step(tf, xp, inner, h):
