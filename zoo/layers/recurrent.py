@@ -388,6 +388,11 @@ def _half(tanh):
     return tanh / 2 + 0.5
 
 
+def _tanh_back(tf, y, dy):
+    """dy · (1 - y²), in one operation."""
+    return tf.raw_ops.TanhGrad(y=y, dy=dy)
+
+
 def _lstm_step(tf, xp, inner, h, c):
     gates = tf.tanh(xp + inner)
     i, f, g, o = tf.split(gates, 4, axis=-1)
@@ -396,12 +401,11 @@ def _lstm_step(tf, xp, inner, h, c):
 
 
 def _lstm_back(tf, kept, before, after, dh, dc):
-    i, f, g, o = tf.split(kept[0], 4, axis=-1)
-    squashed = tf.tanh(after[1])
-    d_o = dh * squashed * (1 - o * o) / 2
-    dc += dh * _half(o) * (1 - squashed * squashed)
-    d_i, d_f, d_g = dc * g * (1 - i * i) / 2, dc * before[1] * (1 - f * f) / 2, dc * _half(i) * (1 - g * g)
-    return (tf.concat([d_i, d_f, d_g, d_o], axis=-1),), (tf.zeros_like(dh), dc * _half(f))
+    (gates,), squashed = kept, tf.tanh(after[1])
+    i, f, g, o = tf.split(gates, 4, axis=-1)
+    dc += _tanh_back(tf, squashed, dh * _half(o))
+    to_gates = tf.concat([dc * g, dc * before[1], dc * (i + 1), dh * squashed], axis=-1)  # twice that
+    return (_tanh_back(tf, gates, to_gates) / 2,), (tf.zeros_like(dh), dc * _half(f))
 
 
 def _gru_step(tf, xp, inner, h):
@@ -415,11 +419,12 @@ def _gru_step(tf, xp, inner, h):
 
 def _gru_back(tf, kept, before, after, dh):
     gates, candidate, inner = kept
-    z, r = tf.split(gates, 2, axis=-1)
-    to_candidate = (1 - _half(z)) * (1 - candidate * candidate)
-    gates = [(before[0] - candidate) * (1 - z * z) / 2, to_candidate * inner * (1 - r * r) / 2, to_candidate * _half(r)]
-    d_gates = tf.concat([dh, dh, dh], axis=-1) * tf.concat(gates, axis=-1)
-    return (dh * to_candidate, d_gates), (dh * _half(z),)
+    z, r = tf.split(_half(gates), 2, axis=-1)
+    kept_share = dh * z
+    d_candidate = _tanh_back(tf, candidate, dh - kept_share)
+    to_gates = tf.concat([dh * (before[0] - candidate), d_candidate * inner], axis=-1)  # twice that
+    d_gates = tf.concat([_tanh_back(tf, gates, to_gates) / 2, d_candidate * r], axis=-1)
+    return (d_candidate, d_gates), (kept_share,)
 
 
 def _simple_step(tf, xp, inner, h):
@@ -427,7 +432,7 @@ def _simple_step(tf, xp, inner, h):
 
 
 def _simple_back(tf, kept, before, after, dh):
-    return (dh * (1 - after[0] * after[0]),), (tf.zeros_like(dh),)
+    return (_tanh_back(tf, after[0], dh),), (tf.zeros_like(dh),)
 
 
 _GATES = {"lstm": ("sigmoid", "sigmoid", "tanh", "sigmoid"), "gru": ("sigmoid", "sigmoid", "tanh"), "simple": ("tanh",)}
