@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 PEERS = ("zoo",)
-ROUNDS, WARM_UP = 1, 0
+ROUNDS, WARM_UP = 3, 0
 REVIEWS, STEPS, TIMES = 5_000, 100, (1, 4, 16)
 
 
