@@ -1,8 +1,8 @@
 """One recurrent layer: float32[B, T, 128] → outputs; a training step adds a weighted sum and all its gradients.
 
-An LSTM is where the zoo stays behind: in one direction PyTorch's is a single oneDNN operation, and outside XLA, which no
-exported graph may use, TensorFlow's wheels compute tanh without AVX2. Tried and no faster: the product of input and state
-together in every step, the input's product step by step, fewer and larger operations in a step, and keeping large
+An LSTM is where the zoo stays behind: in one direction PyTorch's is a single oneDNN operation, and outside XLA, which
+no exported graph may use, TensorFlow's wheels compute tanh without AVX2. Tried and no faster: the product of input and
+state together in every step, the input's product step by step, fewer and larger operations in a step, and keeping large
 buffers from the operating system (malloc's thresholds).
 """
 
