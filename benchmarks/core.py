@@ -2,8 +2,7 @@
 
 An LSTM is where the zoo stays behind: in one direction PyTorch's is a single oneDNN operation, and outside XLA, which
 no exported graph may use, TensorFlow's wheels compute tanh without AVX2. Tried and no faster: the product of input and
-state together in every step, the input's product step by step, fewer and larger operations in a step, and keeping large
-buffers from the operating system (malloc's thresholds).
+state together in every step, the input's product step by step, and fewer and larger operations in a step.
 """
 
 WIDTH = 128

@@ -116,6 +116,16 @@ def test_options_mean_what_they_mean_in_keras(name, options):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_inference_of_many_rows_is_the_one_of_keras_too(name):
+    """A single direction runs them as two halves, of which no small batch knows."""
+    x, mask, state = batch_of(6, name)
+    x, mask, *state = (np.resize(a, (17, *a.shape[1:])) for a in (x, mask, *state))
+    x += np.arange(17, dtype="float32")[:, None, None] / 17  # no two rows alike
+    theirs, ours = (answer(layer, x, mask, state, in_graph=True) for layer in twins(name, False))
+    assert_same(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_batch_that_turns_out_to_be_one_row_trains_too(name):
     """Training runs halves of a batch side by side; here one half is empty, and known to be only at run time."""
     theirs, ours = twins(name, False)

@@ -404,7 +404,7 @@ def _lstm_back(tf, kept, before, after, dh, dc):
     (gates,), squashed = kept, tf.tanh(after[1])
     i, f, g, o = tf.split(gates, 4, axis=-1)
     dc += _tanh_back(tf, squashed, dh * _half(o))
-    to_gates = tf.concat([dc * g, dc * before[1], dc * (i + 1), dh * squashed], axis=-1)  # twice that
+    to_gates = tf.concat([dc * g, dc * before[1], dc * (i + 1), dh * squashed], axis=-1)  # doubled
     return (_tanh_back(tf, gates, to_gates) / 2,), (tf.zeros_like(dh), dc * _half(f))
 
 
@@ -422,7 +422,7 @@ def _gru_back(tf, kept, before, after, dh):
     z, r = tf.split(_half(gates), 2, axis=-1)
     kept_share = dh * z
     d_candidate = _tanh_back(tf, candidate, dh - kept_share)
-    to_gates = tf.concat([dh * (before[0] - candidate), d_candidate * inner], axis=-1)  # twice that
+    to_gates = tf.concat([dh * (before[0] - candidate), d_candidate * inner], axis=-1)  # doubled
     d_gates = tf.concat([_tanh_back(tf, gates, to_gates) / 2, d_candidate * r], axis=-1)
     return (d_candidate, d_gates), (kept_share,)
 
