@@ -141,7 +141,7 @@ def table(records: list[dict]) -> str:
             page.append(
                 f"\n## {title}\n\n{about}\n\n"
                 f"Measured {last['date']}, {last['cpu']}, {last['threads']} threads; medians of {last['rounds']} "
-                "rounds. `zoo --jit` compiles the recurrent loops of training with XLA.\n\n"
+                "rounds.\n\n"
                 "| work | zoo | peer | zoo ÷ peer | goal | |\n|---|---|---|---|---|---|"
             )
             page += [line for record in mine for line in lines(record)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import epoch, imdb
 
 PEERS = ("zoo", "keras")
-ROUNDS, WARM_UP = 1, 0
+ROUNDS, WARM_UP = 1, {"good": 0}
 UNIT = {"good": "s"}
 QUARTERS = 20  # at most
 

@@ -1,8 +1,10 @@
 """One recurrent layer: float32[B, T, 128] → outputs; a training step adds a weighted sum and all its gradients.
 
+`zoo --jit` has its loops compiled by XLA, as long runs have theirs; `zoo` is what short runs and servers compute.
 An LSTM is where the zoo stays behind: in one direction PyTorch's is a single oneDNN operation, and outside XLA, which
 no exported graph may use, TensorFlow's wheels compute tanh without AVX2. Tried and no faster: the product of input and
-state together in every step, the input's product step by step, and fewer and larger operations in a step.
+state together in every step (TensorFlow then joins product, bias and tanh into one oneDNN operation), the input's
+product step by step, and fewer and larger operations in a step.
 """
 
 WIDTH = 128
@@ -62,7 +64,8 @@ def _keras(peer, case):
     from zoo.layers import recurrent
 
     if peer != "keras":
-        devices.prepare(precision="float32", jit=peer == "zoo --jit", seed=0)
+        devices.prepare(precision="float32", seed=0)
+        recurrent.set_jit(peer == "zoo --jit", inference=peer == "zoo --jit")
     module = keras.layers if peer == "keras" else recurrent
     layer = getattr(module, case["cell"])(case["units"], return_sequences=True)
     layer = module.Bidirectional(layer) if case["bidirectional"] else layer

@@ -9,7 +9,6 @@ import math
 from pathlib import Path
 
 PARTS = 8
-PEERS = {"imdb": ("zoo", "zoo --jit", "torch", "keras"), "pos": ("zoo", "zoo --jit", "torch")}
 
 
 class Zoo:
@@ -25,7 +24,7 @@ class Zoo:
         from zoo.data import batching, cache
 
         self.cfg = dataclasses.replace(task.config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
-        devices.prepare(precision="float32", jit=peer == "zoo --jit", seed=0)
+        devices.prepare(precision="float32", seed=0)
         splits = task.splits(self.cfg)
         self.codec = codec = task.codec(self.cfg, splits["train"])
         train, validation = (
@@ -36,6 +35,7 @@ class Zoo:
         buckets = batching.choose_buckets(train.lengths, longest=validation.lengths.max(axis=0), **options)
         self.batches = batching.Batches(train, buckets, seed=0)
         self.validation = batching.Batches(validation, buckets, seed=None)
+        devices.compile_loops(self.cfg.jit, self.batches.planned, self.cfg.epochs)
         self.model = task.model(self.cfg, codec)
         optimizers.of(self.model).learning_rate = optimizers.schedule(self.cfg, self.cfg.epochs * len(self.batches))
         self.real = [int(train.lengths[batch.rows[batch.rows >= 0], 0].sum()) for batch in self.batches.planned]

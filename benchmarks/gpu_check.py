@@ -104,7 +104,7 @@ def results(folder: Path, only: str | None) -> None:
         found = {}
         exact = {key: value for key, value in EXACT.items() if key in task.config.__dataclass_fields__}
         for precision in ("float32", *HALF):
-            devices.prepare(precision=precision, jit=False, seed=0)
+            devices.prepare(precision=precision, seed=0)
             cfg = task.config(**exact, precision=precision)
             model = task.model(cfg, codec())
             draw = np.random.default_rng(1)

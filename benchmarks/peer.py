@@ -2,7 +2,8 @@
 
 A case per line prepares it and answers with the seconds of the warm-up; an empty line times one round of every call.
 A call may return how many tokens it worked on, or {"tokens", "seconds", …} if it knows better what to time.
-`benchmarks.ROW.calls` may import only what the peer's environment has; WARM_UP is how often a call runs before, 2.
+`benchmarks.ROW.calls` may import only what the peer's environment has; WARM_UP says how often a call runs before that,
+where it is not 2.
 """
 
 import importlib
@@ -32,8 +33,8 @@ def main() -> None:
         if line.strip():
             start = time.perf_counter()
             calls = module.calls(peer, json.loads(line))
-            for call in calls.values():
-                for _ in range(getattr(module, "WARM_UP", 2)):
+            for name, call in calls.items():
+                for _ in range(getattr(module, "WARM_UP", {}).get(name, 2)):
                     call()
             reply = {"seconds": time.perf_counter() - start}
         else:

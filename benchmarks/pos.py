@@ -6,7 +6,7 @@ The tagger's recipe without its CRF and affixes: a PyTorch user would write this
 from benchmarks import epoch
 
 own = epoch.own
-PEERS = epoch.PEERS["pos"]
+PEERS = ("zoo", "torch")
 DROPOUT, WIDTHS, FILTERS = 0.45, (2, 3, 4), 50
 
 

@@ -128,6 +128,14 @@ def test_batches_for_fit_are_the_planned_ones_and_change_every_epoch():
     assert sorted(chain(*rows(once, None))) == list(range(40))
 
 
+def test_ending_early_does_not_wait_for_a_tuning_thread():
+    """`fit` over steps_per_epoch leaves the pipeline open; TensorFlow's tuning thread then slept on, up to a minute."""
+    encoded = cache.encode([{"words": [1, 2], "tag": 0}], lambda batch: (batch["words"], batch["tag"]))
+    batches = batching.Batches(encoded, batching.choose_buckets(encoded.lengths, batch_tokens=2), seed=0)
+    for data in (batches.for_training(), batches.for_validation()):
+        assert data.options().autotune.enabled is False
+
+
 def test_curriculum_goes_from_short_to_long_and_then_ends():
     lengths = column(np.random.default_rng(0).integers(1, 40, 200))
     buckets = batching.choose_buckets(lengths, batch_tokens=80, shapes=4)

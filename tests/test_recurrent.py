@@ -167,6 +167,16 @@ def test_xla_changes_nothing(name, how):
     assert_same(compiled, answer(theirs, x, mask, state))
 
 
+@pytest.mark.slow
+def test_xla_changes_nothing_in_inference():
+    theirs, ours = twins("LSTM", False)
+    x, mask, state = batch_of(5)
+    recurrent.set_jit(False, inference=True)
+    graph = tf.function(lambda: ours(x, mask=mask, initial_state=list(map(tf.constant, state)))).get_concrete_function()
+    assert "_XlaMustCompile" in str(graph.graph.as_graph_def())
+    assert_same(answer(ours, x, mask, state, in_graph=True), answer(theirs, x, mask, state))
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [np.nan, 1e30])
 def test_padding_never_changes_anything(name, value):

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import platform
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.data.batching import Batch
 from zoo.errors import InputError
 from zoo.layers.recurrent import LSTM, cores, get_jit, recurrent_path, set_jit
 
@@ -30,7 +32,7 @@ class Device:
     def __str__(self) -> str:
         shared = f", batches shared by {self.replicas} devices" if self.replicas > 1 else ""
         computes = f"{self.device} ({self.cpu}, {self.threads} threads), Keras on {self.backend}, {self.precision}"
-        return f"{computes}{shared}; recurrent layers: {self.recurrence}"
+        return f"{computes}{shared}"
 
 
 def _cpu() -> str:
@@ -47,7 +49,7 @@ def describe(precision: str) -> Device:
     backend = keras.backend.backend()
     accelerators = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
     path = recurrent_path(LSTM(1, dtype=precision))
-    compiled = ", compiled in training" if path == "fast" and get_jit() else ""
+    compiled = ", compiled with XLA in training" if path == "fast" and get_jit() else ""
     gpu = "on a GPU; with JAX only LSTM, others keras" if backend == "jax" else "on a GPU"
     why = {"cudnn": gpu, "fast": "on a CPU in float32", "keras": "with JAX" if backend == "jax" else precision}
     path += f" ({why[path]}){compiled}"
@@ -152,13 +154,23 @@ def _share_batches() -> None:
         keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
 
 
-def prepare(*, precision: str, jit: bool, seed: int) -> Device:
-    """Sets precision, compilation, devices and every random seed; called before a model is built.
+def compile_loops(jit: str, planned: Sequence[Batch], epochs: int) -> None:
+    """Says whether XLA compiles the recurrent loops of a training: "on", "off", or "auto", where that pays.
+
+    Compiling takes about a second for each shape, and a compiled loop saves about 0.2 ms of each time step, whatever
+    the width (benchmarks/results.json). Only the plan decides: a run that is resumed computes as it did before.
+    """
+    time_steps = epochs * sum(batch.edges[0] for batch in planned)
+    shapes = len({(len(batch.rows), batch.edges) for batch in planned})
+    set_jit(jit == "on" or (jit == "auto" and time_steps >= 10_000 * shapes))
+
+
+def prepare(*, precision: str, seed: int) -> Device:
+    """Sets precision, devices and every random seed; called before a model is built.
 
     All devices of the best kind share each batch; CUDA_VISIBLE_DEVICES says which are there.
     """
     keras.config.set_dtype_policy(precision)
-    set_jit(jit)
     _share_batches()
     _keep_freed_memory()
     # Keras draws the seeds of layers and initializers from Python's generator. Its own set_random_seed also sets

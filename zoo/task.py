@@ -79,7 +79,7 @@ class Config:
     checkpoint_seconds: float = option(
         60.0, "between two checkpoints for --resume; each epoch ends with one too", low=0
     )
-    jit: bool = option(False, "compile the recurrent loops with XLA: seconds a shape, for long runs with simple or gru")
+    jit: Literal["auto", "on", "off"] = option("auto", "compile the recurrent loops with XLA; auto: in long runs")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(
         "float32", "of training; what is exported is float32"
     )
@@ -268,7 +268,7 @@ class Task:
     ) -> Run:
         """The order of a run, from the beginning or from `state` on."""
         began = time.perf_counter()
-        device = devices.prepare(precision=cfg.precision, jit=cfg.jit, seed=cfg.seed)
+        device = devices.prepare(precision=cfg.precision, seed=cfg.seed)
         say(f"device: {device}")
         data = self.splits(cfg)
         first = Run.load(cfg.init) if cfg.init and not state else None
@@ -299,6 +299,9 @@ class Task:
         validation = batching.Batches(caches["validation"], buckets, seed=None, share=share)
         efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
         say(f"batches: {len(batches)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
+        devices.compile_loops(cfg.jit, batches.planned, cfg.epochs)
+        device = devices.describe(cfg.precision)
+        say(f"recurrent layers: {device.recurrence}")
         with devices.scope():
             model = self.model(cfg, codec)
             optimizers.of(model).learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))

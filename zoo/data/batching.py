@@ -242,7 +242,12 @@ class Batches(keras.utils.PyDataset):
         specs = {name: spec(field) for name, field in self.cache.fields.items()}
         weight = tf.TensorSpec(specs["y"].shape[: 1 if self.cache.fields["y"].axis is None else 2], tf.float32)
         signature = (self.cache.structure(specs), specs["y"], weight)
-        return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+        dataset = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+        # Nothing here is to be tuned, and who ends an iterator early may wait for the tuning thread: it wakes after 10,
+        # 20, 40 … ms, 20 s after half a minute of training.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return dataset.with_options(options)
 
 
 def _tensorflow() -> bool:

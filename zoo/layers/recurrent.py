@@ -20,23 +20,23 @@ from collections.abc import Callable
 
 import keras
 
-_jit = False
+_jit = {"training": False, "inference": False}
 _plain = False
 
 
-def set_jit(enabled: bool) -> None:
-    """Says whether training steps traced from now on compile the recurrent loops with XLA; off at import.
+def set_jit(training: bool, *, inference: bool = False) -> None:
+    """Says which recurrent loops traced from now on XLA compiles; none at import.
 
-    A compiled loop costs 1–4 s once per shape, so it pays in long runs with few shapes. Inference is never compiled, so
-    an exported graph holds stock operations only. Not saved with any layer; without effect off the "fast" path.
+    A compiled loop costs about a second once per shape, which pays in long runs with few shapes. What is traced for
+    `inference` while it is compiled is not for export: a server should find stock operations only. Not saved with any
+    layer; without effect off the "fast" path.
     """
-    global _jit
-    _jit = bool(enabled)
+    _jit.update(training=bool(training), inference=bool(inference))
 
 
-def get_jit() -> bool:
-    """What `set_jit` last said."""
-    return _jit
+def get_jit(training: bool = True) -> bool:
+    """What `set_jit` last said of training, or of inference."""
+    return _jit["training" if training else "inference"]
 
 
 def set_plain(enabled: bool) -> None:
@@ -174,7 +174,7 @@ def cores() -> int:
 
 
 def _run_alone(kind, x, states, mask, weights, go_backwards, training):
-    """`_run` in two halves of the rows, side by side; in inference only where a batch has enough of them."""
+    """`_run` in two halves of the rows, side by side; a served batch only where it has enough of them."""
     import tensorflow as tf
 
     def part(x, *rest):
@@ -187,7 +187,7 @@ def _run_alone(kind, x, states, mask, weights, go_backwards, training):
         return tf.concat(outputs, axis=0), [tf.concat(pair, axis=0) for pair in zip(*states, strict=True)]
 
     rows, given = tf.shape(x)[0], (x, *states, *(() if mask is None else (mask,)))
-    return halves() if training else tf.cond(rows >= 16, halves, lambda: part(*given))
+    return halves() if training or get_jit(training) else tf.cond(rows >= 16, halves, lambda: part(*given))
 
 
 def _run(kind, x, states, mask, weights, go_backwards, training):
@@ -204,7 +204,7 @@ def _run(kind, x, states, mask, weights, go_backwards, training):
         x = tf.reverse_sequence(x, lengths, seq_axis=1, batch_axis=0) if go_backwards else x
     weights = [tf.identity(keras.ops.convert_to_tensor(w)) for w in weights]  # a custom gradient wants tensors
     x = tf.transpose(x, [1, 0, 2])
-    compiled = _jit and training
+    compiled = get_jit(training)
     # BlockLSTMV2 spends little per step but multiplies slowly: at 128 units the plain loop passes it.
     if kind == "lstm" and weights[1].shape[0] < 128 and not (compiled or _inside_xla()):
         every = _block_lstm(x, states, *weights)
