@@ -122,13 +122,22 @@ def lines(record: dict) -> list[str]:
                 speeds = [number["tokens_per_second"] for number in numbers]
                 if unit == "s":  # how long a work took that is not as large for both
                     speeds = [1 / number["median_s"] for number in numbers]
-                mine, other = (f"{1 / speed if unit == 's' else speed:,.0f} {unit}" for speed in speeds)
+                mine, other = (
+                    f"{1 / speed if unit == 's' else speed:,.0f} {unit}{_spread(number)}"
+                    for speed, number in zip(speeds, numbers, strict=True)
+                )
                 line(call, f"{ours} {mine}", f"{name} {other}", speeds[0] / speeds[1], f"≥ {goal}")
     for call, limit in module.limits(case).items() if hasattr(module, "limits") else ():
         line(call, f"{peers['zoo'][call]['median_s']:.2f} s", "–", None, f"≤ {limit:g} s")
     for found in module.own(case, peers) if hasattr(module, "own") else ():
         line(*found)
     return table
+
+
+def _spread(number: dict) -> str:
+    """Half the way from the shortest to the longest round."""
+    share = (number["max_s"] - number["min_s"]) / 2 / number["median_s"]
+    return f" ± {100 * share:.0f} %" if share else ""
 
 
 def table(records: list[dict]) -> str:
@@ -141,7 +150,7 @@ def table(records: list[dict]) -> str:
             page.append(
                 f"\n## {title}\n\n{about}\n\n"
                 f"Measured {last['date']}, {last['cpu']}, {last['threads']} threads; medians of {last['rounds']} "
-                "rounds.\n\n"
+                "rounds ± half of their range.\n\n"
                 "| work | zoo | peer | zoo ÷ peer | goal | |\n|---|---|---|---|---|---|"
             )
             page += [line for record in mine for line in lines(record)]

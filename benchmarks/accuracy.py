@@ -37,7 +37,7 @@ def calls(peer: str, case: dict) -> dict:
 
     def train():
         part = slice(start := next(starts) % len(y), start + len(y) // 4)
-        model.fit(x[part], y[part], batch_size=32, verbose=0)
+        imdb.fit(model, x[part], y[part])
         return sum(real[part])
 
     return {"good": lambda: _until(0.86, train, lambda: model.evaluate(held_out, truth, verbose=0)[1])}
