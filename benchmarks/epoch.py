@@ -17,7 +17,7 @@ class Zoo:
     Leaves the batches for the twins in case["folder"] if there is one.
     """
 
-    def __init__(self, peer: str, case: dict, task, changes: dict, *, parts: int = PARTS, steps: int | None = None):
+    def __init__(self, case: dict, task, changes: dict, *, parts: int = PARTS, steps: int | None = None):
         import numpy as np
 
         from zoo import devices, optimizers
@@ -41,7 +41,7 @@ class Zoo:
         self.real = [int(train.lengths[batch.rows[batch.rows >= 0], 0].sum()) for batch in self.batches.planned]
         self.size = steps or math.ceil(len(self.batches) / parts)
         self.at = {"train": 0, "read": 0}
-        if "folder" in case and peer == "zoo":
+        if "folder" in case:
             numbers = {"real": self.real, "tags": self.model.output_shape[-1]}
             names = (name for name in ("words", "characters", "source") if hasattr(codec, name))
             numbers |= {f"size/{name}": len(getattr(codec, name)) for name in names}

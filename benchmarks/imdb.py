@@ -24,7 +24,7 @@ def calls(peer: str, case: dict) -> dict:
         return _recipe(case)
     from zoo.tasks import sentiment
 
-    return epoch.Zoo(peer, case, sentiment.TASK, {}).calls()
+    return epoch.Zoo(case, sentiment.TASK, {}).calls()
 
 
 def _model(torch, numbers):
@@ -64,10 +64,10 @@ def fit(model, x, y) -> None:
     part, which no whole training does so often."""
     import tensorflow as tf
 
+    from zoo.data.batching import untuned
+
     data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x)).batch(32).prefetch(2)
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    model.fit(data.with_options(options), verbose=0)
+    model.fit(untuned(data), verbose=0)
 
 
 def recipe(folder: Path, split: str = "batches"):

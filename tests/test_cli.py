@@ -48,6 +48,7 @@ def test_a_wrong_command_is_one_line(fails, arguments, message):
         ('dropout = "much"', "dropout is 'much': expected float"),
         ("units = 1.5", "units is 1.5: expected int"),
         ("units = true", "units is True: expected int"),
+        ("jit = true", "jit is True: expected one of auto, on, off"),
         ('cell = "lsmt"', "cell is 'lsmt': expected one of simple, lstm, gru; did you mean 'lstm'?"),
         ("units = ", "recipe.toml cannot be read"),
     ],

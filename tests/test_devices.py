@@ -100,7 +100,6 @@ def test_two_processes_train_as_one_does_and_what_jax_trained_is_served(tmp_path
     assert (tmp_path / "two-exports" / "sentiment" / "1" / "saved_model.pb").exists()
 
 
-@pytest.mark.slow
 def test_loops_are_compiled_where_that_pays():
     def compiled(jit, *, epochs):
         short, long = (batching.Batch(np.arange(2), (length,)) for length in (10, 90))
@@ -116,6 +115,7 @@ def test_loops_are_compiled_where_that_pays():
         recurrent.set_jit(False)
 
 
+@pytest.mark.slow
 def test_slurm_says_who_is_there():
     """`--coordinator auto` with the variables that Slurm sets for each task of a step."""
     program = "from zoo import devices; devices.join('auto', None, None); print(devices.share())"

@@ -168,9 +168,10 @@ def test_xla_changes_nothing(name, how):
 
 
 @pytest.mark.slow
-def test_xla_changes_nothing_in_inference():
-    theirs, ours = twins("LSTM", False)
-    x, mask, state = batch_of(5)
+@pytest.mark.parametrize("name", ["LSTM", "GRU"])
+def test_xla_changes_nothing_in_inference(name):
+    theirs, ours = twins(name, False)
+    x, mask, state = batch_of(5, name)
     recurrent.set_jit(False, inference=True)
     graph = tf.function(lambda: ours(x, mask=mask, initial_state=list(map(tf.constant, state)))).get_concrete_function()
     assert "_XlaMustCompile" in str(graph.graph.as_graph_def())

@@ -120,11 +120,11 @@ def check_value(config: type[Config], name: str, value: Any) -> None:
     kind, choices, optional = kinds(config, name)
     if value is None and optional:
         return
-    if not isinstance(value, (int, float) if kind is float else kind) or (kind is not bool and value is True):
-        raise InputError(f"{name} is {value!r}: expected {kind.__name__}")
     if choices and value not in choices:
         guess = did_you_mean(str(value), map(str, choices))
         raise InputError(f"{name} is {value!r}: expected one of {', '.join(map(str, choices))}{guess}")
+    if not isinstance(value, (int, float) if kind is float else kind) or (kind is not bool and value is True):
+        raise InputError(f"{name} is {value!r}: expected {kind.__name__}")
     bounds = next(entry.metadata for entry in dataclasses.fields(config) if entry.name == name)
     low, high = bounds.get("low"), bounds.get("high")
     if (low is not None and not value >= low) or (high is not None and not value <= high):

@@ -242,12 +242,17 @@ class Batches(keras.utils.PyDataset):
         specs = {name: spec(field) for name, field in self.cache.fields.items()}
         weight = tf.TensorSpec(specs["y"].shape[: 1 if self.cache.fields["y"].axis is None else 2], tf.float32)
         signature = (self.cache.structure(specs), specs["y"], weight)
-        dataset = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
-        # Nothing here is to be tuned, and who ends an iterator early may wait for the tuning thread: it wakes after 10,
-        # 20, 40 … ms, 20 s after half a minute of training.
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        return dataset.with_options(options)
+        return untuned(tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2))
+
+
+def untuned(dataset: Any) -> Any:
+    """A `tf.data.Dataset` without TensorFlow's tuning thread: who ends an iterator may have to wait for it, and it
+    sleeps 10, 20, 40 … ms, 20 s after half a minute of training."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _tensorflow() -> bool:

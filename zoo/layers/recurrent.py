@@ -305,7 +305,7 @@ def _loop(kind, x, states, kernel, recurrent, bias, *, training, compiled):
     projected = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), kernel) + (bias[0] if kind == "gru" else bias)
     projected = tf.reshape(projected, [steps, -1, recurrent.shape[1]])
     forward, forward_and_keep, backward = _passes(kind, compiled)
-    if compiled and kind == "gru":  # what is not written XLA computes anew wherever it is used: 1.3–1.7 times as long
+    if compiled and kind == "gru":  # gates that are not written XLA computes anew wherever they are used
         forward = forward_and_keep
 
     @tf.custom_gradient
