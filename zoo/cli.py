@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from zoo import devices
 from zoo.errors import InputError, did_you_mean
 from zoo.task import Config, Run, Task, kinds, say
+from zoo.training import devices
 
 VERBS = ("train", "evaluate", "predict", "export")
 

@@ -39,9 +39,11 @@ import numpy as np
 import tensorflow as tf
 import tomli_w
 
-from zoo import __version__, callbacks, checkpoint, convert, devices, export, optimizers, plots
+from zoo import __version__, convert, export
 from zoo.data import batching, cache, remarks, sources, text
 from zoo.errors import InputError, did_you_mean
+from zoo.plots import learning, lengths
+from zoo.training import callbacks, checkpoints, devices, optimizers
 
 FORMAT = 1  # of a run directory
 LAST_LINE = "# end"  # of its config.toml: what is cut off behind an option would be its default
@@ -144,7 +146,7 @@ class Task:
         serve: (cfg, codec, model) → Service; its main signature's input names are keys of an example. Lists whose
             length differs by row are answered padded, with the rows' `lengths` int[B], or `NAME_lengths` of NAME.
         score: (cfg, codec, answers, examples) → metrics; the first is the one that is reported.
-        baseline: (cfg, codec, train with validation, test) → name and the classical model's answers to test.
+        baseline: (cfg, codec, train with validation, test) → zoo.baselines.Baseline.
         quality: (example, answer) → 0.0 (wrong) to 1.0 (right), to pick samples by.
         show: (example, answer) → one line for people; the truth in it where the example has it.
         draw: (run, answers, examples) → writes the task's own plots and tables into the run's directory.
@@ -229,13 +231,13 @@ class Task:
             recipe, command: recorded with the numbers.
         Raises:
             InputError: unusable data, or `run_dir` exists. Nothing has been written then.
-            checkpoint.Interrupted: Ctrl-C or SIGTERM; `resume` goes on.
+            checkpoints.Interrupted: Ctrl-C or SIGTERM; `resume` goes on.
         """
         directory = Path(run_dir) if run_dir else _next_directory(Path("runs") / self.name)
         if devices.writes() and directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
             raise InputError(f"{directory} exists and is not empty; --run-dir names another, --resume goes on with it")
         origin = {"task": self.name, "format": FORMAT, "recipe": recipe, "command": command, "commit": _commit()}
-        with checkpoint.resumable(directory, self.name) as stop:
+        with checkpoints.resumable(directory, self.name) as stop:
             return self._run(cfg if cfg is not None else self.config(), directory, origin, stop)
 
     def resume(self, run_dir: str | os.PathLike[str]) -> Run:
@@ -252,10 +254,10 @@ class Task:
             raise InputError(
                 f"{directory} is finished: evaluate, predict and export take it; --init begins a run with its weights"
             )
-        state = checkpoint.latest(directory / "checkpoints")
+        state = checkpoints.latest(directory / "checkpoints")
         where = f"epoch {state.epoch + 1}, {state.steps} steps done" if state else "no checkpoint yet, from the start"
         say(f"resuming {directory}: {where}")
-        with checkpoint.resumable(directory, self.name) as stop:
+        with checkpoints.resumable(directory, self.name) as stop:
             return self._run(cfg, directory, origin, stop, state)
 
     def _run(
@@ -263,8 +265,8 @@ class Task:
         cfg: Config,
         directory: Path,
         origin: dict[str, Any],
-        stop: checkpoint.Stop,
-        state: checkpoint.State | None = None,
+        stop: checkpoints.Stop,
+        state: checkpoints.State | None = None,
     ) -> Run:
         """The order of a run, from the beginning or from `state` on."""
         began = time.perf_counter()
@@ -313,15 +315,15 @@ class Task:
             atexit.register(shutil.rmtree, directory, ignore_errors=True)
         _make(directory)
         if state:
-            checkpoint.make_metrics(model, validation[0])
+            checkpoints.make_metrics(model, validation[0])
         else:
             codec.save(directory / "codec")
             origin["codec"] = cache.checksum(directory / "codec")
-            checkpoint.write(directory / "config.toml", f"{_comments(origin)}{cfg.to_toml()}{LAST_LINE}\n")
+            checkpoints.write(directory / "config.toml", f"{_comments(origin)}{cfg.to_toml()}{LAST_LINE}\n")
         run = Run(self, cfg, codec, model, directory)
         run.data = data
         report["repeated"] = {split: run.repeated(data["train"], data[split]) for split in ("validation", "test")}
-        checkpoint.write(directory / "data.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        checkpoints.write(directory / "data.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         watch = callbacks.for_run(
             cfg,
             directory,
@@ -357,9 +359,9 @@ class Task:
         _save_model(model, directory / "model.keras")
         best = int((np.argmax if callbacks.better(cfg.monitor) == "max" else np.argmin)(history[cfg.monitor]))
         pictures = directory / "plots"
-        plots.learning_curve(history, pictures / "learning_curve.png", monitor=cfg.monitor, best=best)
-        plots.gradient_norm(history, pictures / "gradient_norm.png", clip_norm=cfg.clip_norm)
-        plots.length_histogram(caches["train"].lengths, buckets.edges, pictures / "lengths.png", efficiency=efficiency)
+        learning.curve(history, pictures / "learning_curve.png", monitor=cfg.monitor, best=best)
+        learning.gradient_norm(history, pictures / "gradient_norm.png", clip_norm=cfg.clip_norm)
+        lengths.histogram(caches["train"].lengths, buckets.edges, pictures / "lengths.png", efficiency=efficiency)
         scores = run.report()
         record = {
             "task": self.name,
@@ -384,7 +386,7 @@ class Task:
             "command": origin["command"],
         }
         run.metrics = _round(record)
-        checkpoint.write(directory / "metrics.json", json.dumps(run.metrics, indent=2) + "\n")  # now it is finished
+        checkpoints.write(directory / "metrics.json", json.dumps(run.metrics, indent=2) + "\n")  # now it is finished
         shutil.rmtree(directory / "checkpoints")
         return run
 
@@ -583,8 +585,9 @@ class Run:
         metrics = task.score(self.cfg, self.codec, answers, test) | self.forced(test)
         evaluated = time.perf_counter()
         say("fitting the classical baseline")
-        name, guesses = task.baseline(self.cfg, self.codec, self.data["train"] + self.data["validation"], test)
-        baseline = {"name": name, **task.score(self.cfg, self.codec, guesses, test)}
+        found = task.baseline(self.cfg, self.codec, self.data["train"] + self.data["validation"], test)
+        scores = found.metrics if found.answers is None else task.score(self.cfg, self.codec, found.answers, test)
+        baseline = {"name": found.name, **scores}
         baseline["seconds"] = time.perf_counter() - evaluated
         (self.directory / "samples.md").write_text(task.samples(test, answers), encoding="utf-8")
         for name, picture in task.pictures.items():

@@ -19,10 +19,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import callbacks, cli, decoding, export, layers, losses, metrics, optimizers, plots
+from zoo import cli, decoding, export, layers
+from zoo.baselines import Baseline
+from zoo.baselines import captions as classical
 from zoo.data import cache, images, scenes, sources, text
+from zoo.metrics import captions as caption_metrics
+from zoo.metrics.perplexity import Perplexity
+from zoo.plots import attention as attention_plots
+from zoo.plots import pictures
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
+from zoo.training import callbacks, losses, optimizers
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     )(target_in, memory, layers.everywhere(memory), keras.ops.not_equal(target_in, 0))  # [B, S, V]
     captioner = keras.Model({"picture": picture, "target_in": target_in}, logits, name="captioning")
     loss = losses.SequenceCrossentropy(cfg.label_smoothing)
-    captioner.compile(optimizers.adamw(cfg), loss, weighted_metrics=[metrics.Perplexity()])
+    captioner.compile(optimizers.adamw(cfg), loss, weighted_metrics=[Perplexity()])
     return captioner
 
 
@@ -145,17 +152,15 @@ def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callba
 
 def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
     references = [text.plain(example["captions"]) for example in examples]
-    return metrics.captioning([answer["caption"] for answer in answers], references)
+    return caption_metrics.scores([answer["caption"] for answer in answers], references=references)
 
 
-def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
-    like, rows = images.nearest(codec.network, train, test)
-    captions = text.plain([example["captions"][0] for example in train])
-    return f"caption of the nearest picture by {like}", [{"caption": captions[row]} for row in rows]
+def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> Baseline:
+    return classical.nearest_picture(codec.network, train, test)
 
 
 def quality(example: dict, answer: dict) -> float:
-    return metrics.shared_words(answer["caption"], text.plain(example["captions"]))
+    return caption_metrics.word_f1(answer["caption"], references=text.plain(example["captions"]))
 
 
 def show(example: dict, answer: dict) -> str:
@@ -166,7 +171,8 @@ def show(example: dict, answer: dict) -> str:
 def attention(run: Run, question: dict, path: Path) -> None:
     """Draws where in the picture each word looked."""
     answer = run.predict([question], signature="attention")[0]
-    plots.attention_maps(images.pixels(question["image_bytes"]), answer["tokens"], answer["weights"], path)
+    picture = images.pixels(question["image_bytes"])
+    attention_plots.over_picture(answer["weights"], path, picture=picture, words=answer["tokens"])
 
 
 def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
@@ -176,7 +182,7 @@ def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
     for title, rows in (("best", np.sort(order[-4:])), ("worst", np.sort(order[:4]))):
         pairs = [(example, answers[row]["caption"]) for example, row in zip(examples.select(rows), rows, strict=True)]
         cells[title] = [(images.pixels(e["image_bytes"]), f"{said}\n({e['captions'][0]})") for e, said in pairs]
-    plots.picture_grid(cells, run.directory / "plots" / "captions.png")
+    pictures.grid(cells, run.directory / "plots" / "captions.png")
 
 
 TASK = Task(

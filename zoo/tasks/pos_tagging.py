@@ -17,10 +17,15 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import cli, export, layers, metrics, optimizers, plots
+from zoo import cli, export, layers
+from zoo.baselines import Baseline
+from zoo.baselines import tags as classical
 from zoo.data import conllu, sources, synthetic, text, words
+from zoo.metrics import tags as tag_metrics
+from zoo.plots import confusion
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
+from zoo.training import losses, optimizers
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     scores = keras.layers.Dense(len(codec.tags), dtype="float32", name="scores")(steps)  # [B, T, tags]
     log_probs = layers.crf.OUTPUTS[cfg.output](len(codec.tags), name="log_probs")(scores, keep_mask)
     tagger = keras.Model(inputs, log_probs, name="pos_tagging")
-    tagger.compile(optimizers.adamw(cfg), layers.crf.TagLoss(), weighted_metrics=[layers.crf.TagAccuracy()])
+    tagger.compile(optimizers.adamw(cfg), losses.TagLoss(), weighted_metrics=[tag_metrics.TagAccuracy()])
     return tagger
 
 
@@ -154,11 +159,11 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
 
 
 def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
-    return metrics.tagging(answers, examples, known=set(codec.forms.tokens))
+    return tag_metrics.scores(answers, examples=examples, known=set(codec.forms.tokens))
 
 
-def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
-    return metrics.most_frequent_tag(train, test)
+def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> Baseline:
+    return classical.most_frequent(train, test)
 
 
 def quality(example: dict, answer: dict) -> float:
@@ -175,8 +180,9 @@ def show(example: dict, answer: dict) -> str:
 def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
     truth = [tag for example in examples for tag in example["tags"]]
     predicted = [tag for answer in answers for tag in answer["tags"]]
-    plots.confusion_matrix(truth, predicted, sorted({*truth, *predicted}), run.directory / "plots" / "confusion.png")
-    (run.directory / "per_tag.txt").write_text(metrics.per_tag(truth, predicted), encoding="utf-8")
+    picture = run.directory / "plots" / "confusion.png"
+    confusion.matrix(predicted, picture, truth=truth, labels=sorted({*truth, *predicted}))
+    (run.directory / "per_tag.txt").write_text(tag_metrics.table(predicted, truth=truth), encoding="utf-8")
 
 
 TASK = Task(

@@ -16,10 +16,15 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import cli, export, layers, losses, metrics, optimizers, plots
+from zoo import cli, export, layers
+from zoo.baselines import Baseline
+from zoo.baselines import labels as classical
 from zoo.data import sources, synthetic, text
+from zoo.metrics import labels as label_metrics
+from zoo.plots import confusion
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
+from zoo.training import losses, optimizers
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,11 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
 
 
 def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
-    return metrics.classification([example["label"] for example in examples], answers, codec.labels.tokens)
+    return label_metrics.scores(answers, truth=[example["label"] for example in examples], labels=codec.labels.tokens)
 
 
-def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
-    return metrics.tfidf_baseline(train, test, seed=cfg.seed)
+def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> Baseline:
+    return classical.tfidf(train, test, seed=cfg.seed)
 
 
 def quality(example: dict, answer: dict) -> float:
@@ -137,7 +142,8 @@ def show(example: dict, answer: dict) -> str:
 
 def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
     truth, predicted = [example["label"] for example in examples], [answer["label"] for answer in answers]
-    plots.confusion_matrix(truth, predicted, run.codec.labels.tokens, run.directory / "plots" / "confusion.png")
+    picture = run.directory / "plots" / "confusion.png"
+    confusion.matrix(predicted, picture, truth=truth, labels=run.codec.labels.tokens)
 
 
 TASK = Task(

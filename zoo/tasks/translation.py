@@ -18,10 +18,15 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import callbacks, cli, decoding, export, layers, losses, metrics, optimizers, plots
+from zoo import cli, decoding, export, layers
+from zoo.baselines import translation as classical
 from zoo.data import parallel, sources, synthetic, text
+from zoo.metrics import translation as translation_metrics
+from zoo.metrics.perplexity import Perplexity
+from zoo.plots import attention as plots
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
+from zoo.training import callbacks, losses, optimizers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +108,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     )(target_in, memory, keep_mask, target_keep_mask)  # [B, S, V]
     translator = keras.Model({"source": source, "target_in": target_in}, logits, name="translation")
     loss = losses.SequenceCrossentropy(cfg.label_smoothing)
-    translator.compile(optimizers.adamw(cfg), loss, weighted_metrics=[metrics.Perplexity()])
+    translator.compile(optimizers.adamw(cfg), loss, weighted_metrics=[Perplexity()])
     return translator
 
 
@@ -152,11 +157,13 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
 
 
 def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
-    return metrics.translation([e["target"] for e in examples], [answer["translation"] for answer in answers])
+    return translation_metrics.scores(
+        [answer["translation"] for answer in answers], truth=[e["target"] for e in examples]
+    )
 
 
 def quality(example: dict, answer: dict) -> float:
-    return metrics.sentence_chrf(example["target"], answer["translation"]) / 100
+    return translation_metrics.sentence_chrf(answer["translation"], truth=example["target"]) / 100
 
 
 def show(example: dict, answer: dict) -> str:
@@ -168,7 +175,7 @@ def show(example: dict, answer: dict) -> str:
 def attention(run: Run, question: dict, path: Path) -> None:
     """Draws which source tokens each token of the answer looked at."""
     answer = run.predict([question], signature="n_best")[0]
-    plots.attention(answer["source_tokens"], answer["target_tokens"], answer["attention"], path)
+    plots.alignment(answer["attention"], path, source=answer["source_tokens"], target=answer["target_tokens"])
 
 
 def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callback]:
@@ -188,7 +195,7 @@ TASK = Task(
     model=model,
     serve=serve,
     score=score,
-    baseline=lambda cfg, codec, train, test: metrics.word_for_word(train, test),
+    baseline=lambda cfg, codec, train, test: classical.word_for_word(train, test),
     quality=quality,
     show=show,
     pictures={"attention": attention},

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from zoo import callbacks, checkpoint, optimizers
 from zoo.task import Config
+from zoo.training import callbacks, checkpoints, optimizers
 
 
 def test_gradient_norm_is_the_mean_before_clipping():
@@ -35,7 +35,7 @@ def fit(tmp_path, **options):
     model.compile(optimizers.adamw(cfg), "mse")
     x = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
     y = x.sum(1, keepdims=True)
-    watch = callbacks.for_run(cfg, tmp_path, None, data="", stop=checkpoint.Stop(), resume=None).callbacks
+    watch = callbacks.for_run(cfg, tmp_path, None, data="", stop=checkpoints.Stop(), resume=None).callbacks
     history = model.fit(x, y, validation_data=(x, y), epochs=6, callbacks=watch, verbose=0).history
     return model, history, model.evaluate(x, y, verbose=0)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import keras
 
-from zoo import checkpoint, optimizers
 from zoo.data.batching import Batches
 from zoo.errors import InputError
+from zoo.training import checkpoints, optimizers
 
 
 class Progress(keras.callbacks.Callback):
@@ -67,7 +67,7 @@ class History(keras.callbacks.History):
         names = sorted(self.history)
         text = io.StringIO()
         csv.writer(text).writerows([["epoch", *names], *zip(self.epoch, *map(self.history.get, names), strict=True)])
-        checkpoint.write(self.path, text.getvalue())
+        checkpoints.write(self.path, text.getvalue())
 
 
 FORCED = ("val_loss", "val_accuracy", "val_perplexity")  # what needs no search
@@ -122,7 +122,7 @@ class StopAtNaN(keras.callbacks.Callback):
         rows = [int(row) for row in self.batches.plan(self.epoch)[batch].rows if row >= 0]
         norms = [f"{norm:.3g}" for norm in optimizers.of(self.model).recent_norms]
         where = {"epoch": self.epoch + 1, "step": batch + 1, "rows of train": rows, "gradient norms": norms}
-        checkpoint.write(self.path, json.dumps(where) + "\n")
+        checkpoints.write(self.path, json.dumps(where) + "\n")
         raise Diverged(
             f"the loss is {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}: rows {rows[0]}, … of train, "
             f"gradient norms {', '.join(norms)} (all in {self.path}). Try a lower --learning-rate (now "
@@ -136,7 +136,7 @@ class Watch:
 
     callbacks: list[keras.callbacks.Callback]
     progress: Progress
-    saving: checkpoint.Checkpoint
+    saving: checkpoints.Checkpoint
 
 
 def for_run(
@@ -146,8 +146,8 @@ def for_run(
     *,
     own: Sequence[keras.callbacks.Callback] = (),
     data: str,
-    stop: checkpoint.Stop,
-    resume: checkpoint.State | None,
+    stop: checkpoints.Stop,
+    resume: checkpoints.State | None,
 ) -> Watch:
     """What watches a run. Who adds to the logs comes before who reads them.
 
@@ -163,7 +163,7 @@ def for_run(
         cfg.monitor, mode=better(cfg.monitor), patience=cfg.patience, restore_best_weights=True
     )
     history = History(directory / "history.csv")
-    saving = checkpoint.Checkpoint(
+    saving = checkpoints.Checkpoint(
         directory / "checkpoints",
         seconds=cfg.checkpoint_seconds,
         run={"config": cfg.to_toml(), "data": data},
