@@ -157,7 +157,7 @@ def test_a_loss_that_is_no_number_ends_the_run_at_that_step(tmp_path):
     inputs = keras.Input([None, 1])
     model = keras.Model(inputs, keras.layers.Dense(1)(keras.ops.mean(inputs, axis=1)))
     model.compile(optimizers.adamw(cfg), "mse")
-    watch = callbacks.for_run(cfg, tmp_path, batches, data="", stop=checkpoints.Stop(), resume=None)
+    watch = callbacks.for_run(cfg, tmp_path, batches, metrics=(), data="", stop=checkpoints.Stop(), resume=None)
     with pytest.raises(callbacks.Diverged, match=r"the loss is (inf|nan) in epoch 1"):
         model.fit(
             batches.for_training(),

@@ -42,6 +42,7 @@ import tomli_w
 from zoo import __version__, convert, export
 from zoo.data import batching, cache, remarks, sources, text
 from zoo.errors import InputError, did_you_mean
+from zoo.metrics import Metric, direction, from_model
 from zoo.plots import learning, lengths
 from zoo.training import callbacks, checkpoints, devices, optimizers
 
@@ -139,6 +140,7 @@ class Task:
     """One use of a sequence model. The functions are described in CONTRIBUTING.md.
 
     Attributes:
+        metrics: the declared metrics; the first is reported.
         examples: (cfg, split) → re-iterable of raw dicts, or None where the source has no such split.
         codec: (cfg, train) → what is learned from data and is not a weight.
         encode: (cfg, codec, batch of tensors) → x, y, ragged, not padded.
@@ -161,6 +163,7 @@ class Task:
 
     name: str
     config: type[Config]
+    metrics: tuple[Metric, ...]
     examples: Callable
     codec: Callable
     encode: Callable
@@ -328,7 +331,8 @@ class Task:
             cfg,
             directory,
             batches,
-            own=_possible(self.watch(run, data["validation"]) if self.watch else [], cfg),
+            metrics=self.metrics,
+            own=_possible(self.watch(run, data["validation"]) if self.watch else [], cfg, self.metrics),
             data="-".join(split.fingerprint() for split in caches.values()),
             stop=stop,
             resume=state,
@@ -357,7 +361,7 @@ class Task:
             return run
         seconds = {"setup": setup, "train": watch.progress.total}
         _save_model(model, directory / "model.keras")
-        best = int((np.argmax if callbacks.better(cfg.monitor) == "max" else np.argmin)(history[cfg.monitor]))
+        best = int((np.argmax if direction(cfg.monitor, self.metrics) == "max" else np.argmin)(history[cfg.monitor]))
         pictures = directory / "plots"
         learning.curve(history, pictures / "learning_curve.png", monitor=cfg.monitor, best=best)
         learning.gradient_norm(history, pictures / "gradient_norm.png", clip_norm=cfg.clip_norm)
@@ -445,7 +449,9 @@ def _from_json(value: dict) -> Any:
     return base64.b64decode(value["base64"]) if value.keys() == {"base64"} else value
 
 
-def _possible(own: list[keras.callbacks.Callback], cfg: Config) -> list[keras.callbacks.Callback]:
+def _possible(
+    own: list[keras.callbacks.Callback], cfg: Config, metrics: Sequence[Metric]
+) -> list[keras.callbacks.Callback]:
     """The callbacks of a task that this backend can run.
 
     Raises:
@@ -454,10 +460,10 @@ def _possible(own: list[keras.callbacks.Callback], cfg: Config) -> list[keras.ca
     if keras.config.backend() == "tensorflow":
         return own
     possible = [callback for callback in own if not isinstance(callback, callbacks.FreeRunning)]
-    if len(possible) < len(own) and cfg.monitor not in callbacks.FORCED:
+    if len(possible) < len(own) and cfg.monitor not in from_model(metrics):
         raise InputError(
             f"--monitor {cfg.monitor}: searching for answers while it trains takes KERAS_BACKEND=tensorflow; "
-            f"with {keras.config.backend()}, monitor one of {', '.join(callbacks.FORCED)}"
+            f"with {keras.config.backend()}, monitor one of {', '.join(from_model(metrics))}"
         )
     return possible
 

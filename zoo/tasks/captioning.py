@@ -23,6 +23,7 @@ from zoo import cli, decoding, export, layers
 from zoo.baselines import Baseline
 from zoo.baselines import captions as classical
 from zoo.data import cache, images, scenes, sources, text
+from zoo.metrics import Metric
 from zoo.metrics import captions as caption_metrics
 from zoo.metrics.perplexity import Perplexity
 from zoo.plots import attention as attention_plots
@@ -30,6 +31,11 @@ from zoo.plots import pictures
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
 from zoo.training import callbacks, losses, optimizers
+
+METRICS = (
+    *(Metric(name) for name in ("bleu_4", "cider", "rouge_l", "bleu_1", "bleu_2", "bleu_3")),
+    Metric("perplexity", better="min", format=".2f", of="model"),
+)
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,7 @@ def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
 TASK = Task(
     name="captioning",
     config=Config,
+    metrics=METRICS,
     examples=examples,
     codec=codec,
     encode=encode,

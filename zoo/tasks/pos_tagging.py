@@ -21,11 +21,18 @@ from zoo import cli, export, layers
 from zoo.baselines import Baseline
 from zoo.baselines import tags as classical
 from zoo.data import conllu, sources, synthetic, text, words
+from zoo.metrics import Metric
 from zoo.metrics import tags as tag_metrics
 from zoo.plots import confusion
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
 from zoo.training import losses, optimizers
+
+METRICS = (
+    Metric("accuracy", format=".1%"),
+    Metric("oov_accuracy", format=".1%"),
+    Metric("sentence_accuracy", format=".1%"),
+)
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,7 @@ def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
 TASK = Task(
     name="pos_tagging",
     config=Config,
+    metrics=METRICS,
     examples=examples,
     codec=codec,
     encode=encode,

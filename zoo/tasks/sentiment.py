@@ -20,11 +20,14 @@ from zoo import cli, export, layers
 from zoo.baselines import Baseline
 from zoo.baselines import labels as classical
 from zoo.data import sources, synthetic, text
+from zoo.metrics import Metric
 from zoo.metrics import labels as label_metrics
 from zoo.plots import confusion
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
 from zoo.training import losses, optimizers
+
+METRICS = (Metric("accuracy", format=".1%"), Metric("auc"))
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
 TASK = Task(
     name="sentiment",
     config=Config,
+    metrics=METRICS,
     examples=examples,
     codec=codec,
     encode=encode,

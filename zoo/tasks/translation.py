@@ -21,12 +21,19 @@ import tensorflow as tf
 from zoo import cli, decoding, export, layers
 from zoo.baselines import translation as classical
 from zoo.data import parallel, sources, synthetic, text
+from zoo.metrics import Metric
 from zoo.metrics import translation as translation_metrics
 from zoo.metrics.perplexity import Perplexity
 from zoo.plots import attention as plots
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
 from zoo.training import callbacks, losses, optimizers
+
+METRICS = (
+    Metric("bleu", format=".1f"),
+    Metric("chrf", format=".1f"),
+    Metric("perplexity", better="min", format=".2f", of="model"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +196,7 @@ def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callba
 TASK = Task(
     name="translation",
     config=Config,
+    metrics=METRICS,
     examples=examples,
     codec=codec,
     encode=encode,

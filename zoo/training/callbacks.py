@@ -13,6 +13,7 @@ import keras
 
 from zoo.data.batching import Batches
 from zoo.errors import InputError
+from zoo.metrics import Metric, direction
 from zoo.training import checkpoints, optimizers
 
 
@@ -68,9 +69,6 @@ class History(keras.callbacks.History):
         text = io.StringIO()
         csv.writer(text).writerows([["epoch", *names], *zip(self.epoch, *map(self.history.get, names), strict=True)])
         checkpoints.write(self.path, text.getvalue())
-
-
-FORCED = ("val_loss", "val_accuracy", "val_perplexity")  # what needs no search
 
 
 class FreeRunning(keras.callbacks.Callback):
@@ -144,6 +142,7 @@ def for_run(
     directory: Path,
     batches: Batches,
     *,
+    metrics: Sequence[Metric],
     own: Sequence[keras.callbacks.Callback] = (),
     data: str,
     stop: checkpoints.Stop,
@@ -153,6 +152,7 @@ def for_run(
 
     Args:
         batches: of training.
+        metrics: the task's declarations; they say whether the monitored metric is minimised.
         own: the task's. They find the averaged weights in the model where there are some.
         data: what tells its data from other data.
         stop: whether the run is to stop.
@@ -160,7 +160,7 @@ def for_run(
     """
     progress = Progress()
     stopping = keras.callbacks.EarlyStopping(
-        cfg.monitor, mode=better(cfg.monitor), patience=cfg.patience, restore_best_weights=True
+        cfg.monitor, mode=direction(cfg.monitor, metrics), patience=cfg.patience, restore_best_weights=True
     )
     history = History(directory / "history.csv")
     saving = checkpoints.Checkpoint(
@@ -180,8 +180,3 @@ def for_run(
     logs = keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False)
     finite = StopAtNaN(cfg, directory, batches)
     return Watch([saving, finite, *averaging, progress, *own, stopping, history, logs], progress, saving)
-
-
-def better(monitor: str) -> str:
-    """ "min" or "max": where the better values of a metric lie."""
-    return "min" if monitor.endswith(("loss", "perplexity")) else "max"
