@@ -60,8 +60,8 @@ def _keras(peer, case):
     import keras
     import tensorflow as tf
 
-    from zoo import devices
     from zoo.layers import recurrent
+    from zoo.training import devices
 
     if peer != "keras":
         devices.prepare(precision="float32", seed=0)

@@ -20,8 +20,8 @@ class Zoo:
     def __init__(self, case: dict, task, changes: dict, *, parts: int = PARTS, steps: int | None = None):
         import numpy as np
 
-        from zoo import devices, optimizers
         from zoo.data import batching, cache
+        from zoo.training import devices, optimizers
 
         self.cfg = dataclasses.replace(task.config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
         devices.prepare(precision="float32", seed=0)

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from zoo import devices
 from zoo.data import batching
 from zoo.layers import recurrent
+from zoo.training import devices
 
 # Trains a tiny run of a task on several logical CPUs, in a process of its own: TensorFlow settles its devices once.
 TRAIN = """
@@ -118,7 +118,7 @@ def test_loops_are_compiled_where_that_pays():
 @pytest.mark.slow
 def test_slurm_says_who_is_there():
     """`--coordinator auto` with the variables that Slurm sets for each task of a step."""
-    program = "from zoo import devices; devices.join('auto', None, None); print(devices.share())"
+    program = "from zoo.training import devices; devices.join('auto', None, None); print(devices.share())"
     job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
     environment = os.environ | job | {"KERAS_BACKEND": "jax", "SLURM_STEP_NUM_NODES": "1"}
     started = [

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from zoo import devices
+from zoo.layers.crf import tag_nll
+from zoo.training import devices
 
 
 class WeightedMean(keras.losses.Loss):
@@ -82,3 +83,18 @@ class SequenceCrossentropy(WeightedMean):
 
     def get_config(self):
         return super().get_config() | {"label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class TagLoss(WeightedMean):
+    """Mean negative log-likelihood of the tags, per token: `zoo.layers.crf.tag_nll`, nats.
+
+    Call arguments:
+        y_true: int[B, T] tags; y_pred: the output of a tagging layer; sample_weight: float[B, T], 0 on padding.
+    """
+
+    def __init__(self, name: str = "tag_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return tag_nll(y_true, y_pred)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from zoo import devices
+from zoo.training import devices
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.losses import SequenceCrossentropy
-from zoo.metrics import Perplexity
+from zoo.metrics.perplexity import Perplexity
+from zoo.training.losses import SequenceCrossentropy
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(size=(2, 3, 5)).astype("float32")

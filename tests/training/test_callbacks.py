@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from zoo import callbacks, checkpoint, optimizers
+from zoo.metrics import Metric
 from zoo.task import Config
+from zoo.training import callbacks, checkpoints, optimizers
 
 
 def test_gradient_norm_is_the_mean_before_clipping():
@@ -35,7 +36,7 @@ def fit(tmp_path, **options):
     model.compile(optimizers.adamw(cfg), "mse")
     x = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
     y = x.sum(1, keepdims=True)
-    watch = callbacks.for_run(cfg, tmp_path, None, data="", stop=checkpoint.Stop(), resume=None).callbacks
+    watch = callbacks.for_run(cfg, tmp_path, None, metrics=(), data="", stop=checkpoints.Stop(), resume=None).callbacks
     history = model.fit(x, y, validation_data=(x, y), epochs=6, callbacks=watch, verbose=0).history
     return model, history, model.evaluate(x, y, verbose=0)
 
@@ -64,7 +65,6 @@ def test_what_is_scored_freely_can_be_watched():
     logs = {"loss": 1.0}
     callbacks.FreeRunning(lambda: {"bleu": 12.5, "bleu_signature": "…"}).on_epoch_end(0, logs)
     assert logs == {"loss": 1.0, "val_bleu": 12.5}
-    assert [callbacks.better(name) for name in ("val_bleu", "val_loss", "val_perplexity")] == ["max", "min", "min"]
 
 
 def test_a_ramp_goes_from_nothing_to_its_height():
@@ -76,3 +76,31 @@ def test_a_ramp_goes_from_nothing_to_its_height():
         ramp.on_epoch_begin(epoch)
         seen.append(float(weight))
     assert seen == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
+def test_the_epoch_with_the_lowest_error_rate_is_kept(tmp_path):
+    """The declaration of the metric says so: its name does not end in "loss" or "perplexity"."""
+    cfg = Config(monitor="val_wer", patience=9)
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    model.compile(optimizers.adamw(cfg), "mse")
+    rates, weights = [0.5, 0.2, 0.4], []
+
+    class WordErrorRate(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_wer"] = rates[epoch]
+            weights.append(model.get_weights())
+
+    watch = callbacks.for_run(
+        cfg,
+        tmp_path,
+        None,
+        metrics=[Metric("wer", better="min", format=".1%")],
+        own=[WordErrorRate()],
+        data="",
+        stop=checkpoints.Stop(),
+        resume=None,
+    )
+    x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
+    model.fit(x, y, validation_data=(x, y), epochs=3, callbacks=watch.callbacks, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], weights[1][0])
+    assert np.abs(weights[1][0] - weights[2][0]).max() > 0

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import keras
 
-from zoo import checkpoint, optimizers
 from zoo.data.batching import Batches
 from zoo.errors import InputError
+from zoo.metrics import Metric, direction
+from zoo.training import checkpoints, optimizers
 
 
 class Progress(keras.callbacks.Callback):
@@ -67,10 +68,7 @@ class History(keras.callbacks.History):
         names = sorted(self.history)
         text = io.StringIO()
         csv.writer(text).writerows([["epoch", *names], *zip(self.epoch, *map(self.history.get, names), strict=True)])
-        checkpoint.write(self.path, text.getvalue())
-
-
-FORCED = ("val_loss", "val_accuracy", "val_perplexity")  # what needs no search
+        checkpoints.write(self.path, text.getvalue())
 
 
 class FreeRunning(keras.callbacks.Callback):
@@ -122,7 +120,7 @@ class StopAtNaN(keras.callbacks.Callback):
         rows = [int(row) for row in self.batches.plan(self.epoch)[batch].rows if row >= 0]
         norms = [f"{norm:.3g}" for norm in optimizers.of(self.model).recent_norms]
         where = {"epoch": self.epoch + 1, "step": batch + 1, "rows of train": rows, "gradient norms": norms}
-        checkpoint.write(self.path, json.dumps(where) + "\n")
+        checkpoints.write(self.path, json.dumps(where) + "\n")
         raise Diverged(
             f"the loss is {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}: rows {rows[0]}, … of train, "
             f"gradient norms {', '.join(norms)} (all in {self.path}). Try a lower --learning-rate (now "
@@ -136,7 +134,7 @@ class Watch:
 
     callbacks: list[keras.callbacks.Callback]
     progress: Progress
-    saving: checkpoint.Checkpoint
+    saving: checkpoints.Checkpoint
 
 
 def for_run(
@@ -144,15 +142,17 @@ def for_run(
     directory: Path,
     batches: Batches,
     *,
+    metrics: Sequence[Metric],
     own: Sequence[keras.callbacks.Callback] = (),
     data: str,
-    stop: checkpoint.Stop,
-    resume: checkpoint.State | None,
+    stop: checkpoints.Stop,
+    resume: checkpoints.State | None,
 ) -> Watch:
     """What watches a run. Who adds to the logs comes before who reads them.
 
     Args:
         batches: of training.
+        metrics: the task's declarations; they say whether the monitored metric is minimised.
         own: the task's. They find the averaged weights in the model where there are some.
         data: what tells its data from other data.
         stop: whether the run is to stop.
@@ -160,10 +160,10 @@ def for_run(
     """
     progress = Progress()
     stopping = keras.callbacks.EarlyStopping(
-        cfg.monitor, mode=better(cfg.monitor), patience=cfg.patience, restore_best_weights=True
+        cfg.monitor, mode=direction(cfg.monitor, metrics), patience=cfg.patience, restore_best_weights=True
     )
     history = History(directory / "history.csv")
-    saving = checkpoint.Checkpoint(
+    saving = checkpoints.Checkpoint(
         directory / "checkpoints",
         seconds=cfg.checkpoint_seconds,
         run={"config": cfg.to_toml(), "data": data},
@@ -180,8 +180,3 @@ def for_run(
     logs = keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False)
     finite = StopAtNaN(cfg, directory, batches)
     return Watch([saving, finite, *averaging, progress, *own, stopping, history, logs], progress, saving)
-
-
-def better(monitor: str) -> str:
-    """ "min" or "max": where the better values of a metric lie."""
-    return "min" if monitor.endswith(("loss", "perplexity")) else "max"

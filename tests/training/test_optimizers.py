@@ -1,11 +1,11 @@
-"""zoo.optimizers: Keras' AdamW, with the norm known and the update in one operation."""
+"""AdamW: Keras' AdamW, with the norm known and the update in one operation."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from zoo.optimizers import AdamW
+from zoo.training.optimizers import AdamW
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
