@@ -64,9 +64,13 @@ _import_on_first_use(
     "zoo.checkpoint",
     "zoo.data.batching",
     "zoo.data.cache",
+    "zoo.data.codec",
+    "zoo.data.formats.captions",
     "zoo.data.images",
-    "zoo.data.scenes",
+    "zoo.data.samples.scenes",
+    "zoo.data.subwords",
     "zoo.data.text",
+    "zoo.data.words",
     "zoo.decoding",
     "zoo.devices",
     "zoo.export",
@@ -76,6 +80,7 @@ _import_on_first_use(
     "zoo.optimizers",
     "zoo.plots",
     "zoo.serving",
+    "zoo.training.pretrained",
 )
 
 

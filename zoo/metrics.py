@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.data.sources import Examples, limit
+from zoo.data.examples import Examples, limit
 from zoo.errors import InputError
 from zoo.losses import token_crossentropy
 

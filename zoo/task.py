@@ -40,7 +40,9 @@ import tensorflow as tf
 import tomli_w
 
 from zoo import __version__, callbacks, checkpoint, convert, devices, export, optimizers, plots
-from zoo.data import batching, cache, remarks, sources, text
+from zoo.data import batching, cache, remarks, splits
+from zoo.data import codec as codecs
+from zoo.data.examples import Examples, limit, repeated, unseen
 from zoo.errors import InputError, did_you_mean
 
 FORMAT = 1  # of a run directory
@@ -175,7 +177,7 @@ class Task:
     labels: str | None = None
     stratify: str | None = None
 
-    def splits(self, cfg: Config) -> dict[str, sources.Examples]:
+    def splits(self, cfg: Config) -> dict[str, Examples]:
         """train, validation and test; what the source does not have is cut from train. Says so.
 
         Raises:
@@ -193,14 +195,17 @@ class Task:
                         f"--data {cfg.data}: {len(found['train'])} examples are too few to cut {split} from"
                     )
                 share, seed = cfg.validation_share, (cfg.seed if split == "validation" else 0)  # one test for all seeds
-                found["train"], found[split] = sources.hold_out(
-                    found["train"], fraction=share, seed=seed, by=self.stratify
+                found["train"], found[split] = splits.hold_out(
+                    found["train"],
+                    splits.stratified(self.stratify) if self.stratify else splits.random(),
+                    fraction=share,
+                    seed=seed,
                 )
                 cut.append(split)
         whole = {split: len(examples) for split, examples in found.items()}
-        found = {split: sources.limit(examples, cfg.limit, seed=cfg.seed) for split, examples in found.items()}
-        unseen = sources.unseen(found, self.labels) if self.labels else None
-        remark = f"--data {cfg.data}: {self.labels} {unseen[1]!r} of {unseen[0]} is not in train" if unseen else ""
+        found = {split: limit(examples, cfg.limit, seed=cfg.seed) for split, examples in found.items()}
+        new = unseen(found, self.labels) if self.labels else None
+        remark = f"--data {cfg.data}: {self.labels} {new[1]!r} of {new[0]} is not in train" if new else ""
         if remark and not isinstance(next(iter(found["train"]))[self.labels], list):
             raise InputError(remark)
         counts = [
@@ -466,7 +471,7 @@ class Run:
 
     task: Task
     cfg: Any  # the task's own Config
-    codec: text.Codec
+    codec: codecs.Codec
     model: keras.Model
     directory: Path
     metrics: dict = field(default_factory=dict)  # metrics.json; empty for an unfinished run
@@ -555,11 +560,11 @@ class Run:
             raise InputError(f"--data {cfg.data} has no {split} split")
         return self.score(examples) | self.forced(examples)
 
-    def score(self, examples: sources.Examples) -> dict[str, float]:
+    def score(self, examples: Examples) -> dict[str, float]:
         """The task's metrics of the run's own answers to `examples`."""
         return self.task.score(self.cfg, self.codec, self.predict(examples), examples)
 
-    def forced(self, examples: sources.Examples) -> dict[str, float]:
+    def forced(self, examples: Examples) -> dict[str, float]:
         """What the task reports of the model's own metrics, with the true sequence as its input (teacher forcing)."""
         if not self.task.forced:
             return {}
@@ -594,21 +599,21 @@ class Run:
         return {"metrics": metrics, "baseline": baseline, "seconds": {"evaluate": evaluated - began}}
 
     @cached_property
-    def data(self) -> dict[str, sources.Examples]:
+    def data(self) -> dict[str, Examples]:
         """The run's own train, validation and test."""
         return self.task.splits(self.cfg)
 
     @property
-    def test(self) -> sources.Examples:
+    def test(self) -> Examples:
         return self.data["test"]
 
     def first_examples(self, count: int) -> list[dict]:
         return list(islice(self.test, count))
 
-    def repeated(self, train: sources.Examples, other: sources.Examples) -> list[int]:
+    def repeated(self, train: Examples, other: Examples) -> list[int]:
         """Which rows of `other` ask what an example of `train` asks, its answer aside. Says how many."""
         keys = list(self.service.inputs)
-        rows = sources.repeated(train, other, keys)
+        rows = repeated(train, other, keys)
         if rows:
             example = next(iter(other.select(np.array(rows[:1]))))
             named = " ".join(str(example[key]) for key in keys)[:80]
@@ -664,11 +669,11 @@ def read_config(directory: Path) -> tuple[Task, Config, dict[str, Any]]:
     return task, task.config.from_toml(path), origin
 
 
-def _load_codec(directory: Path, origin: dict[str, Any]) -> text.Codec:
+def _load_codec(directory: Path, origin: dict[str, Any]) -> codecs.Codec:
     folder = directory / "codec"
     if not folder.is_dir() or cache.checksum(folder) != origin["codec"]:
         raise InputError(f"{folder} is not what the run in {directory} was trained with: a file was edited or is gone")
-    return text.Codec.load(folder)
+    return codecs.Codec.load(folder)
 
 
 def _comments(values: dict[str, Any]) -> str:

@@ -20,9 +20,14 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import callbacks, cli, decoding, export, layers, losses, metrics, optimizers, plots
-from zoo.data import cache, images, scenes, sources, text
+from zoo.data import cache, images, text
+from zoo.data import codec as codecs
+from zoo.data.examples import Examples
+from zoo.data.formats import captions
+from zoo.data.samples import scenes
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
+from zoo.training import pretrained
 
 
 @dataclass(frozen=True)
@@ -48,21 +53,21 @@ class Config(CommonConfig):
     length_penalty: float = option(1.0, "exponent of the length that scores are divided by", low=0)
 
 
-def examples(cfg: Config, split: str) -> sources.Examples | None:
+def examples(cfg: Config, split: str) -> Examples | None:
     """{"image": str, "image_bytes": bytes, "captions": [str, ...]}, one of each picture."""
-    return images.captioned(cfg.data, split, sample=scenes.described)
+    return captions.captioned(cfg.data, split, sample=scenes.examples)
 
 
-def codec(cfg: Config, train: sources.Examples) -> text.Codec:
+def codec(cfg: Config, train: Examples) -> codecs.Codec:
     name = cfg.cnn if cfg.cnn != "auto" else "small" if cfg.data == "sample" else "MobileNetV2"
-    network = images.Network.make(name, size=cfg.image_size, width=cfg.cnn_width, weights=cfg.cnn_weights)
+    network = pretrained.Network.make(name, size=cfg.image_size, width=cfg.cnn_width, weights=cfg.cnn_weights)
     captions = [caption for example in train for caption in example["captions"]]
-    words = text.PlainWords.learn_from(captions, size=cfg.vocabulary, min_count=cfg.min_count)
+    words = text.LowerWords.learn_from(captions, size=cfg.vocabulary, min_count=cfg.min_count)
     written = (text.framed(words.encode(batch))[1] for batch in text.in_batches(captions))
-    return text.Codec(words=words, counts=text.Counts.of(written, len(words)), network=network)
+    return codecs.Codec(words=words, counts=text.TokenCounts.of(written, len(words)), network=network)
 
 
-def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[dict, tf.RaggedTensor]:
+def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict, tf.RaggedTensor]:
     """One row a caption; the captions of a picture share what is stored of it."""
     captions, store = batch["captions"], codec.network.store(finetune=cfg.finetune)  # string[B, ragged]
     target_in, target_out = text.framed(text.truncate(codec.words.encode(captions.flat_values), cfg.max_length, "head"))
@@ -70,7 +75,7 @@ def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[dict, tf.Ragged
     return {"picture": cache.Stored(store, rows), "target_in": target_in}, target_out
 
 
-def model(cfg: Config, codec: text.Codec) -> keras.Model:
+def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     cnn = codec.network.encoder(finetune=cfg.finetune)
     seen = (cnn.size, cnn.size, 3) if cnn.trainable else (cnn.positions, cnn.channels)
     picture = keras.Input(seen, name="picture")  # pixels, or features that were computed before
@@ -93,7 +98,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     return captioner
 
 
-def search(cfg: Config, codec: text.Codec, model: keras.Model, pictures: tf.Tensor) -> decoding.Decoded:
+def search(cfg: Config, codec: codecs.Codec, model: keras.Model, pictures: tf.Tensor) -> decoding.Decoded:
     """The best caption of each picture, given as pixels or as features."""
     encoder, decoder, words = model.get_layer("encoder"), model.get_layer("decoder"), codec.words
     memory = encoder(pictures, training=False)
@@ -110,7 +115,7 @@ def search(cfg: Config, codec: text.Codec, model: keras.Model, pictures: tf.Tens
     return decoding.Decoded(*(part[:, 0] for part in found))
 
 
-def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> export.Service:
     signature = tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     size = codec.network.cnn.size
 
@@ -128,7 +133,7 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
     return export.Service(codec, model, serving_default=caption, attention=attention)
 
 
-def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callback]:
+def watch(run: Run, validation: Examples) -> list[keras.callbacks.Callback]:
     store = run.codec.network.store(finetune=run.cfg.finetune)
     rows = np.concatenate([store.rows([example["image_bytes"]]) for example in validation])
 
@@ -143,19 +148,19 @@ def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callba
     return [callbacks.FreeRunning(free_running)]
 
 
-def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
-    references = [text.plain(example["captions"]) for example in examples]
+def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examples) -> dict:
+    references = [text.normalize(example["captions"]) for example in examples]
     return metrics.captioning([answer["caption"] for answer in answers], references)
 
 
-def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
+def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> tuple[str, list[dict]]:
     like, rows = images.nearest(codec.network, train, test)
-    captions = text.plain([example["captions"][0] for example in train])
+    captions = text.normalize([example["captions"][0] for example in train])
     return f"caption of the nearest picture by {like}", [{"caption": captions[row]} for row in rows]
 
 
 def quality(example: dict, answer: dict) -> float:
-    return metrics.shared_words(answer["caption"], text.plain(example["captions"]))
+    return metrics.shared_words(answer["caption"], text.normalize(example["captions"]))
 
 
 def show(example: dict, answer: dict) -> str:
@@ -169,7 +174,7 @@ def attention(run: Run, question: dict, path: Path) -> None:
     plots.attention_maps(images.pixels(question["image_bytes"]), answer["tokens"], answer["weights"], path)
 
 
-def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
+def draw(run: Run, answers: list[dict], examples: Examples) -> None:
     """Draws the pictures with the best captions and those with the worst, and what people say of them."""
     order = np.argsort([quality(*pair) for pair in zip(examples, answers, strict=True)], kind="stable")
     cells = {}

@@ -18,7 +18,11 @@ import keras
 import tensorflow as tf
 
 from zoo import cli, export, layers, metrics, optimizers, plots
-from zoo.data import conllu, sources, synthetic, text, words
+from zoo.data import codec as codecs
+from zoo.data import text, words
+from zoo.data.examples import Examples
+from zoo.data.formats import conll
+from zoo.data.samples import tagged_sentences
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
 
@@ -46,18 +50,18 @@ class Config(CommonConfig):
     output: Literal["softmax", "crf"] = option("crf", "choose each tag alone, or a sentence's tags together")
 
 
-def examples(cfg: Config, split: str) -> sources.Examples | None:
+def examples(cfg: Config, split: str) -> Examples | None:
     """{"tokens": [str, ...], "tags": [str, ...]}"""
-    return conllu.tagged(cfg.data, split, sample=synthetic.tagged_sentences, column=cfg.column)
+    return conll.tagged(cfg.data, split, sample=tagged_sentences.examples, column=cfg.column)
 
 
-def codec(cfg: Config, train: sources.Examples) -> text.Codec:
+def codec(cfg: Config, train: Examples) -> codecs.Codec:
     batches = [words.clean(b) for b in text.in_batches(token for example in train for token in example["tokens"])]
 
     def learn(of, first=(text.PADDING, text.UNKNOWN), **limits) -> text.Vocabulary:
         return text.Vocabulary.learn((of(batch).numpy().ravel() for batch in batches), first=first, **limits)
 
-    return text.Codec(
+    return codecs.Codec(
         words=learn(words.lower, size=cfg.vocabulary, min_count=cfg.min_count),
         characters=learn(lambda batch: words.letters(batch, cfg.max_characters).flat_values),
         affixes=learn(lambda batch: words.affixes(batch, cfg.affixes), min_count=cfg.min_count),
@@ -66,17 +70,17 @@ def codec(cfg: Config, train: sources.Examples) -> text.Codec:
     )
 
 
-def features(cfg: Config, codec: text.Codec, tokens: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
+def features(cfg: Config, codec: codecs.Codec, tokens: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
     """string[B, ragged] → words int32[B, ragged], characters int32[B, ragged, C], affixes int32[B, ragged, A]."""
     letters = cfg.max_characters if cfg.characters != "none" else 0
     return words.features(codec, tokens, most=letters, longest=cfg.affixes)
 
 
-def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[dict[str, tf.RaggedTensor], tf.RaggedTensor]:
+def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict[str, tf.RaggedTensor], tf.RaggedTensor]:
     return features(cfg, codec, batch["tokens"]), codec.tags(batch["tags"])
 
 
-def model(cfg: Config, codec: text.Codec) -> keras.Model:
+def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     inputs = {"words": keras.Input([None], dtype="int32", name="words")}  # [B, T]
     keep_mask = keras.ops.not_equal(inputs["words"], 0)  # True = real word
     known = layers.WordDropout(cfg.word_dropout, unknown=codec.words.unknown, name="word_dropout")(inputs["words"])
@@ -107,7 +111,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     return tagger
 
 
-def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> export.Service:
     sentence = tf.TensorSpec([None, None], tf.string, name="tokens")  # "" on the right where a sentence is shorter
 
     @tf.function(input_signature=[sentence])
@@ -153,11 +157,11 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
     return export.Service(codec, model, numeric=lambda y: {"tags": layers.crf.best_tags(y)[0]}, **signatures)
 
 
-def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
+def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examples) -> dict:
     return metrics.tagging(answers, examples, known=set(codec.forms.tokens))
 
 
-def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
+def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> tuple[str, list[dict]]:
     return metrics.most_frequent_tag(train, test)
 
 
@@ -172,7 +176,7 @@ def show(example: dict, answer: dict) -> str:
     return " ".join(f"{token}/{tag}" + (f" (truth: {true})" if true != tag else "") for token, tag, true in told)
 
 
-def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
+def draw(run: Run, answers: list[dict], examples: Examples) -> None:
     truth = [tag for example in examples for tag in example["tags"]]
     predicted = [tag for answer in answers for tag in answer["tags"]]
     plots.confusion_matrix(truth, predicted, sorted({*truth, *predicted}), run.directory / "plots" / "confusion.png")

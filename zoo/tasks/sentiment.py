@@ -17,7 +17,11 @@ import keras
 import tensorflow as tf
 
 from zoo import cli, export, layers, losses, metrics, optimizers, plots
-from zoo.data import sources, synthetic, text
+from zoo.data import codec as codecs
+from zoo.data import text
+from zoo.data.examples import Examples
+from zoo.data.formats import tables
+from zoo.data.samples import reviews
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
 
@@ -43,14 +47,14 @@ class Config(CommonConfig):
     variational: bool = option(True, "drop the same features at all steps of a text")
 
 
-def examples(cfg: Config, split: str) -> sources.Examples | None:
+def examples(cfg: Config, split: str) -> Examples | None:
     """{"text": str, "label": str}"""
-    return sources.classification(
-        cfg.data, split, sample=synthetic.reviews, text_column=cfg.text_column, label_column=cfg.label_column
+    return tables.classification(
+        cfg.data, split, sample=reviews.examples, text_column=cfg.text_column, label_column=cfg.label_column
     )
 
 
-def codec(cfg: Config, train: sources.Examples) -> text.Codec:
+def codec(cfg: Config, train: Examples) -> codecs.Codec:
     batches = text.in_batches(example["text"] for example in train)
     words = text.Vocabulary.learn(
         (text.tokenize(batch).flat_values.numpy() for batch in batches),
@@ -59,20 +63,20 @@ def codec(cfg: Config, train: sources.Examples) -> text.Codec:
         first=(text.PADDING, text.UNKNOWN, text.END),
     )
     labels = text.choices((e["label"] for e in train), what=f"--data {cfg.data}: every training label")
-    return text.Codec(words=words, labels=labels)
+    return codecs.Codec(words=words, labels=labels)
 
 
-def token_ids(cfg: Config, codec: text.Codec, texts: tf.Tensor) -> tf.RaggedTensor:
+def token_ids(cfg: Config, codec: codecs.Codec, texts: tf.Tensor) -> tf.RaggedTensor:
     """string[B] → int32[B, ragged]. Every row ends with <end>, so that an empty text has a step too."""
     tokens = text.truncate(text.tokenize(texts), cfg.max_length - 1, cfg.keep)
     return codec.words(text.insert(tokens, text.END, at="end"))
 
 
-def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[tf.RaggedTensor, tf.Tensor]:
+def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[tf.RaggedTensor, tf.Tensor]:
     return token_ids(cfg, codec, batch["text"]), codec.labels(batch["label"])  # int32[B, ragged], int32[B]
 
 
-def model(cfg: Config, codec: text.Codec) -> keras.Model:
+def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     tokens = keras.Input([None], dtype="int32", name="tokens")  # [B, T]
     keep_mask = keras.ops.not_equal(tokens, 0)  # True = real token
     seen = layers.WordDropout(cfg.word_dropout, unknown=codec.words.unknown, name="word_dropout")(tokens)
@@ -99,7 +103,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     return classifier
 
 
-def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> export.Service:
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def classify(texts):
         probabilities = tf.nn.softmax(model(token_ids(cfg, codec, texts).to_tensor(), training=False))  # [B, labels]
@@ -115,11 +119,11 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
     )
 
 
-def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
+def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examples) -> dict:
     return metrics.classification([example["label"] for example in examples], answers, codec.labels.tokens)
 
 
-def baseline(cfg: Config, codec: text.Codec, train: sources.Examples, test: sources.Examples) -> tuple[str, list[dict]]:
+def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> tuple[str, list[dict]]:
     return metrics.tfidf_baseline(train, test, seed=cfg.seed)
 
 
@@ -135,7 +139,7 @@ def show(example: dict, answer: dict) -> str:
     return f"{answer['label']} {answer['probability']:.3f}{mark}: {words[:160]}{' …' if len(words) > 160 else ''}"
 
 
-def draw(run: Run, answers: list[dict], examples: sources.Examples) -> None:
+def draw(run: Run, answers: list[dict], examples: Examples) -> None:
     truth, predicted = [example["label"] for example in examples], [answer["label"] for answer in answers]
     plots.confusion_matrix(truth, predicted, run.codec.labels.tokens, run.directory / "plots" / "confusion.png")
 

@@ -19,7 +19,11 @@ import keras
 import tensorflow as tf
 
 from zoo import callbacks, cli, decoding, export, layers, losses, metrics, optimizers, plots
-from zoo.data import parallel, sources, synthetic, text
+from zoo.data import codec as codecs
+from zoo.data import subwords, text
+from zoo.data.examples import Examples
+from zoo.data.formats import parallel
+from zoo.data.samples import sentence_pairs
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
 
@@ -50,34 +54,34 @@ class Config(CommonConfig):
     length_penalty: float = option(1.0, "exponent of the length that scores are divided by", low=0)
 
 
-def examples(cfg: Config, split: str) -> sources.Examples | None:
+def examples(cfg: Config, split: str) -> Examples | None:
     """{"source": str, "target": str}"""
-    return parallel.pairs(cfg.data, split, sample=synthetic.sentence_pairs, source=cfg.source, target=cfg.target)
+    return parallel.pairs(cfg.data, split, sample=sentence_pairs.examples, source=cfg.source, target=cfg.target)
 
 
-def codec(cfg: Config, train: sources.Examples) -> text.Codec:
-    def learn(*sides: str) -> text.Words | text.Subwords:
+def codec(cfg: Config, train: Examples) -> codecs.Codec:
+    def learn(*sides: str) -> text.Words | subwords.Subwords:
         texts = (example[side] for side in sides for example in train)
-        return (text.Words if cfg.tokens == "words" else text.Subwords).learn_from(texts, size=cfg.vocabulary)
+        return (text.Words if cfg.tokens == "words" else subwords.Subwords).learn_from(texts, size=cfg.vocabulary)
 
     source = learn("source", "target") if cfg.tokens == "joint" else learn("source")
     target = source if cfg.tokens == "joint" else learn("target")
     texts = text.in_batches(example["target"] for example in train)
     written = (text.framed(target.encode(batch))[1] for batch in texts)
-    return text.Codec(source=source, target=target, counts=text.Counts.of(written, len(target)))
+    return codecs.Codec(source=source, target=target, counts=text.TokenCounts.of(written, len(target)))
 
 
-def framed(cfg: Config, writer: text.Words | text.Subwords, texts: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
+def framed(cfg: Config, writer: text.Words | subwords.Subwords, texts: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
     """string[B] → int32[B, ragged] twice: with the start token first, and with the end token last."""
     return text.framed(text.truncate(writer.encode(texts), cfg.max_length - 1, "head"))
 
 
-def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[dict[str, tf.RaggedTensor], tf.RaggedTensor]:
+def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict[str, tf.RaggedTensor], tf.RaggedTensor]:
     target_in, target_out = framed(cfg, codec.target, batch["target"])
     return {"source": framed(cfg, codec.source, batch["source"])[1], "target_in": target_in}, target_out
 
 
-def model(cfg: Config, codec: text.Codec) -> keras.Model:
+def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     source = keras.Input([None], dtype="int32", name="source")  # [B, T]
     target_in = keras.Input([None], dtype="int32", name="target_in")  # [B, S]
     keep_mask, target_keep_mask = keras.ops.not_equal(source, 0), keras.ops.not_equal(target_in, 0)  # True = real
@@ -107,7 +111,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     return translator
 
 
-def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> export.Service:
     encoder, decoder = keras.Model(model.input["source"], model.get_layer("memory").output), model.get_layer("decoder")
     signature = tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="source")])
 
@@ -151,7 +155,7 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
     return export.Service(codec, model, serving_default=translate, n_best=n_best)
 
 
-def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
+def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examples) -> dict:
     return metrics.translation([e["target"] for e in examples], [answer["translation"] for answer in answers])
 
 
@@ -171,7 +175,7 @@ def attention(run: Run, question: dict, path: Path) -> None:
     plots.attention(answer["source_tokens"], answer["target_tokens"], answer["attention"], path)
 
 
-def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callback]:
+def watch(run: Run, validation: Examples) -> list[keras.callbacks.Callback]:
     greedy = dataclasses.replace(run, cfg=dataclasses.replace(run.cfg, beams=1))  # a fifth of the time of five beams
     found = [callbacks.FreeRunning(lambda: greedy.score(validation))] if run.cfg.monitor == "val_bleu" else []
     if rate := run.cfg.scheduled_sampling:
