@@ -12,9 +12,14 @@ from zoo.errors import InputError
 ROWS = [{"text": "good", "label": "pos"}, {"text": 'so "bad", really', "label": "neg"}]
 
 
-def read(directory, split="train", text_column="text", label_column="label"):
+def read(directory, split="train", text_column="text", label_column="label", group_column=None):
     found = tables.classification(
-        str(directory), split, sample=lambda _: [], text_column=text_column, label_column=label_column
+        str(directory),
+        split,
+        sample=lambda _: [],
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
     )
     return None if found is None else list(found)
 
@@ -43,6 +48,28 @@ def test_numbers_are_labels_too(tmp_path):
 def test_other_column_names(tmp_path):
     (tmp_path / "train.csv").write_text("stars,body\nfive,fine\n")
     assert read(tmp_path, text_column="body", label_column="stars") == [{"text": "fine", "label": "five"}]
+
+
+def test_a_group_column_is_read(tmp_path):
+    (tmp_path / "train.csv").write_text('text,label,film\nfine,pos,Alien\ndull,neg," Alien "\nodd,neg,7\n')
+    (tmp_path / "test.jsonl").write_text('{"text": "fine", "label": 1, "film": 7.0}')
+    assert [row["group"] for row in read(tmp_path, group_column="film")] == ["Alien", "Alien", "7"]
+    assert read(tmp_path, "test", group_column="film") == [{"text": "fine", "label": "1", "group": "7"}]
+    assert all(set(row) == {"text", "label"} for row in read(tmp_path)), "only if asked for"
+
+
+def test_a_group_column_that_is_missing_is_named(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label,movie\nfine,pos,Alien\n")
+    with pytest.raises(InputError, match=r"train.csv line 2: no \"film\"; it has .*'movie'.*--group-column names"):
+        read(tmp_path, group_column="film")
+    (tmp_path / "test.jsonl").write_text('{"text": "fine", "label": 1, "film": ""}')
+    with pytest.raises(InputError, match="line 1: '' is not a valid group"):
+        read(tmp_path, "test", group_column="film")
+    with pytest.raises(InputError, match="--data sample has no column 'film'"):
+        read("sample", group_column="film")
+    (tmp_path / "validation" / "pos").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"folders of texts have no columns; --group-column"):
+        read(tmp_path, "validation", group_column="film")
 
 
 def test_acl_imdb_folders(tmp_path):
@@ -142,6 +169,16 @@ def test_tfds_reviews():
         assert len(rows) == 6
         assert {row["label"] for row in rows} <= {"neg", "pos"}
         assert all(isinstance(row["text"], str) for row in rows)
+
+
+def test_a_tfds_group_column():
+    import tensorflow_datasets
+
+    with tensorflow_datasets.testing.mock_data(num_examples=4):
+        rows = read("tfds:imdb_reviews", "test", group_column="label")
+        assert all(row["group"] == row["label"] in ("neg", "pos") for row in rows)
+        with pytest.raises(InputError, match=r"no 'film'; --group-column is one of text, label"):
+            read("tfds:imdb_reviews", "test", group_column="film")
 
 
 def test_a_tfds_split_that_is_not_there_is_none():
