@@ -8,8 +8,10 @@ from PIL import Image
 
 from tests.conftest import Printed
 from zoo import cli
-from zoo.data import images, scenes, text
+from zoo.data import images, text
+from zoo.data.samples import scenes
 from zoo.tasks import captioning
+from zoo.training import pretrained
 
 trained_captioner = pytest.mark.parametrize("trained", ["captioning"], indirect=True)
 
@@ -67,7 +69,7 @@ def test_captions_end_and_hold_known_words_only(trained):
 
 def test_the_nearest_picture_is_the_picture_itself(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    network = images.Network.make("small", size=32, width=1.0, weights="none")
-    examples = list(scenes.described("train"))[:6]
+    network = pretrained.Network.make("small", size=32, width=1.0, weights="none")
+    examples = list(scenes.examples("train"))[:6]
     _, rows = images.nearest(network, examples, examples[::-1])
     assert list(rows) == [5, 4, 3, 2, 1, 0]

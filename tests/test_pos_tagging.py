@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from tests.conftest import Printed
 from zoo import cli
-from zoo.data import synthetic, words
+from zoo.data import words
+from zoo.data.samples import tagged_sentences
 from zoo.errors import InputError
 from zoo.task import Run
 from zoo.tasks import pos_tagging
@@ -139,11 +140,11 @@ def test_new_words_are_those_that_train_does_not_have_as_written(run):
 
 
 def test_sample_is_the_same_every_time():
-    assert list(synthetic.tagged_sentences("test")) == list(synthetic.tagged_sentences("test"))
+    assert list(tagged_sentences.examples("test")) == list(tagged_sentences.examples("test"))
 
 
 def test_sample_needs_context_and_spelling():
-    train, test = (list(synthetic.tagged_sentences(split)) for split in ("train", "test"))
+    train, test = (list(tagged_sentences.examples(split)) for split in ("train", "test"))
     tags = defaultdict(set)
     for example in train:
         assert len(example["tokens"]) == len(example["tags"])
@@ -156,7 +157,7 @@ def test_sample_needs_context_and_spelling():
     pairs = [pair for example in test for pair in zip(example["tokens"], example["tags"], strict=True)]
     new = [(token, tag) for token, tag in pairs if token.lower() not in tags]
     assert len(new) > 0.05 * len(pairs)
-    endings = {ending: tag for tag, list_ in synthetic.ENDINGS.items() for ending in list_}
+    endings = {ending: tag for tag, list_ in tagged_sentences.ENDINGS.items() for ending in list_}
     right = [any(token.endswith(ending) and tag == t for ending, t in endings.items()) for token, tag in new]
     assert np.mean(right) > 0.95  # the rest: known words that only begin a sentence in test
 
@@ -186,5 +187,5 @@ def test_any_treebank_is_enough(tmp_path, capsys):
 
 def test_one_tag_is_nothing_to_learn():
     examples = [{"tokens": ["a"], "tags": ["_"]}]
-    with pytest.raises(InputError, match="nothing to tell apart"):
+    with pytest.raises(InputError, match="need at least two classes"):
         pos_tagging.codec(pos_tagging.Config(column="xpos"), examples)

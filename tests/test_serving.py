@@ -12,7 +12,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from tests.conftest import Trained
 from zoo import export, loader, serving
-from zoo.data import synthetic
+from zoo.data.samples import tagged_sentences
 from zoo.task import _row
 from zoo.tasks import pos_tagging
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_answered_says_why(trained, served, questions):
 def test_words_are_tagged_as_they_come_as_in_the_whole_sentence(tmp_path):
     """Two sentences at once, a word of each a request; the state travels with the requests."""
     cfg = pos_tagging.Config(bidirectional=False, output="softmax", units=6, embedding=6, layers=2, characters="none")
-    codec = pos_tagging.codec(cfg, sentences := list(synthetic.tagged_sentences("train"))[:50])
+    codec = pos_tagging.codec(cfg, sentences := list(tagged_sentences.examples("train"))[:50])
     service = pos_tagging.serve(cfg, codec, model := pos_tagging.model(cfg, codec))
     stream = export.Service(codec, model, stream=service.functions["stream"])
     export.write(stream, tmp_path, name="stream", samples=sentences[:2])
@@ -158,7 +158,7 @@ def test_words_are_tagged_as_they_come_as_in_the_whole_sentence(tmp_path):
 
 
 def test_only_what_reads_forward_and_tags_alone_can_be_fed_word_by_word():
-    sentences = list(synthetic.tagged_sentences("train"))[:5]
+    sentences = list(tagged_sentences.examples("train"))[:5]
     for options in ({}, {"bidirectional": False}, {"output": "softmax"}):
         cfg = pos_tagging.Config(units=4, embedding=4, **options)
         codec = pos_tagging.codec(cfg, sentences)

@@ -7,7 +7,9 @@ import pytest
 import tensorflow as tf
 
 from zoo.baselines.translation import word_for_word
-from zoo.data import batching, cache, sources, synthetic
+from zoo.data import batching, cache
+from zoo.data.examples import Examples
+from zoo.data.samples import sentence_pairs
 from zoo.task import Run
 from zoo.tasks import translation
 
@@ -23,7 +25,7 @@ ODD = ["", " \t ", "dog", "The dog sleeps. " * 50, "犬が寝ている", b"\xff\
 def run_of(**options) -> Run:
     """Untrained: what is asked here must hold for any weights."""
     cfg = translation.Config(units=6, embedding=8, vocabulary=90, **options)
-    examples = sources.Examples(lambda: iter(PAIRS))
+    examples = Examples(lambda: iter(PAIRS))
     codec = translation.codec(cfg, examples)
     return Run(translation.TASK, cfg, codec, translation.model(cfg, codec), directory=None)
 
@@ -111,7 +113,7 @@ def test_the_output_bias_starts_at_the_frequency_of_tokens(run):
 
 
 def test_perplexity_is_of_all_tokens(run):
-    examples = sources.Examples(lambda: iter(PAIRS))
+    examples = Examples(lambda: iter(PAIRS))
     encoded = cache.encode(examples, lambda batch: translation.encode(run.cfg, run.codec, batch))
     total = count = 0
     for row in range(len(PAIRS)):
@@ -123,7 +125,7 @@ def test_perplexity_is_of_all_tokens(run):
 
 
 def test_validation_is_translated_greedily_and_the_sampling_rate_moves(run):
-    examples = sources.Examples(lambda: iter(PAIRS))
+    examples = Examples(lambda: iter(PAIRS))
     bleu, ramp = translation.watch(run, examples)
     greedy = dataclasses.replace(run, cfg=dataclasses.replace(run.cfg, beams=1))
     logs = {}
@@ -137,7 +139,7 @@ def test_validation_is_translated_greedily_and_the_sampling_rate_moves(run):
 
 
 def test_the_sample_cannot_be_translated_word_for_word():
-    train, test = (list(synthetic.sentence_pairs(split)) for split in ("train", "test"))
+    train, test = (list(sentence_pairs.examples(split)) for split in ("train", "test"))
     known = {pair["en"] for pair in train}
     assert np.mean([pair["en"] in known for pair in test]) < 0.1
     for one, other in (("en", "de"), ("de", "en")):

@@ -2,20 +2,24 @@
 
 import gzip
 import json
-from collections import Counter
 
-import numpy as np
 import pytest
 
-from zoo.data import remarks, sources, text
+from zoo.data import remarks, text
+from zoo.data.formats import files, tables, tfds
 from zoo.errors import InputError
 
 ROWS = [{"text": "good", "label": "pos"}, {"text": 'so "bad", really', "label": "neg"}]
 
 
-def read(directory, split="train", text_column="text", label_column="label"):
-    found = sources.classification(
-        str(directory), split, sample=lambda _: [], text_column=text_column, label_column=label_column
+def read(directory, split="train", text_column="text", label_column="label", group_column=None):
+    found = tables.classification(
+        str(directory),
+        split,
+        sample=lambda _: [],
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
     )
     return None if found is None else list(found)
 
@@ -46,6 +50,28 @@ def test_other_column_names(tmp_path):
     assert read(tmp_path, text_column="body", label_column="stars") == [{"text": "fine", "label": "five"}]
 
 
+def test_a_group_column_is_read(tmp_path):
+    (tmp_path / "train.csv").write_text('text,label,film\nfine,pos,Alien\ndull,neg," Alien "\nodd,neg,7\n')
+    (tmp_path / "test.jsonl").write_text('{"text": "fine", "label": 1, "film": 7.0}')
+    assert [row["group"] for row in read(tmp_path, group_column="film")] == ["Alien", "Alien", "7"]
+    assert read(tmp_path, "test", group_column="film") == [{"text": "fine", "label": "1", "group": "7"}]
+    assert all(set(row) == {"text", "label"} for row in read(tmp_path)), "only if asked for"
+
+
+def test_a_group_column_that_is_missing_is_named(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label,movie\nfine,pos,Alien\n")
+    with pytest.raises(InputError, match=r"train.csv line 2: no \"film\"; it has .*'movie'.*--group-column names"):
+        read(tmp_path, group_column="film")
+    (tmp_path / "test.jsonl").write_text('{"text": "fine", "label": 1, "film": ""}')
+    with pytest.raises(InputError, match="line 1: '' is not a valid group"):
+        read(tmp_path, "test", group_column="film")
+    with pytest.raises(InputError, match="--data sample has no column 'film'"):
+        read("sample", group_column="film")
+    (tmp_path / "validation" / "pos").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"folders of texts have no columns; --group-column"):
+        read(tmp_path, "validation", group_column="film")
+
+
 def test_acl_imdb_folders(tmp_path):
     for label in ("pos", "neg", "unsup"):
         (tmp_path / "train" / label).mkdir(parents=True)
@@ -66,7 +92,7 @@ def test_acl_imdb_folders(tmp_path):
 def test_a_split_is_a_part_of_the_name(tmp_path, name, split):
     (tmp_path / name).touch()
     (tmp_path / "latest.csv").touch()  # "test" is in it, but is no part of it
-    assert sources.find_file(tmp_path, split, (".jsonl", ".csv", ".tsv")).name == name
+    assert files.find_file(tmp_path, split, (".jsonl", ".csv", ".tsv")).name == name
 
 
 def test_a_missing_validation_split_is_none_but_train_must_be_there(tmp_path):
@@ -88,8 +114,8 @@ def test_a_missing_validation_split_is_none_but_train_must_be_there(tmp_path):
         ({"train.jsonl": '{"text": "a", "label": 1}\n{"text"'}, "train.jsonl line 2: not JSON"),
         ({"train.jsonl": "[1, 2]"}, "line 1: not a JSON object"),
         ({"train.jsonl": '{"text": "a"}'}, "line 1: no \"label\"; it has 'text'"),
-        ({"train.jsonl": '{"text": "a", "label": ""}'}, "line 1: '' is no label"),
-        ({"train.jsonl": '{"text": "a", "label": [1]}'}, r"line 1: \[1\] is no label"),
+        ({"train.jsonl": '{"text": "a", "label": ""}'}, "line 1: '' is not a valid label"),
+        ({"train.jsonl": '{"text": "a", "label": [1]}'}, r"line 1: \[1\] is not a valid label"),
         ({"train.jsonl": '{"text": 5, "label": 1}'}, 'line 1: "text" is 5, not text'),
         ({"train.csv": "text,stars\na,5\n"}, 'line 2: no "label".*--label-column'),
         ({"train.csv": "text,label\nalone\n"}, 'line 2: no "label"'),
@@ -131,46 +157,12 @@ def test_a_megabyte_in_one_field(tmp_path):
     assert len(read(tmp_path)[0]["text"]) == 1_000_000
 
 
-def labelled(count: int, *labels: str) -> sources.Examples:
-    return sources.Examples(lambda: ({"id": i, "label": labels[i * len(labels) // count]} for i in range(count)))
-
-
-def test_hold_out_is_stratified_seeded_and_loses_nothing():
-    rest, held = sources.hold_out(labelled(100, "a", "a", "a", "b"), fraction=0.2, seed=1, by="label")
-    assert Counter(example["label"] for example in held) == {"a": 15, "b": 5}
-    ids = sorted(example["id"] for part in (rest, held) for example in part)
-    assert ids == list(range(100))
-    again = sources.hold_out(labelled(100, "a", "a", "a", "b"), fraction=0.2, seed=1, by="label")[1]
-    assert list(again) == list(held)
-    other = sources.hold_out(labelled(100, "a", "a", "a", "b"), fraction=0.2, seed=2, by="label")[1]
-    assert list(other) != list(held)
-
-
-def test_hold_out_holds_out_something():
-    rest, held = sources.hold_out(labelled(4, "a", "b"), fraction=0.1, seed=0, by="label")
-    assert (len(rest), len(held)) == (3, 1)
-
-
-def test_limit_draws_from_a_file_ordered_by_label():
-    drawn = sources.limit(labelled(1000, "a", "b"), 50, seed=0)
-    assert len(drawn) == 50
-    assert {example["label"] for example in drawn} == {"a", "b"}
-
-
-def test_selecting_twice_and_adding():
-    every = labelled(10, "a")
-    some = every.select(np.array([8, 1, 3])).select(np.array([0, 2]))
-    assert [example["id"] for example in some] == [1, 8]
-    assert [example["id"] for example in some + some] == [1, 8, 1, 8]
-    assert len(some + every) == 12
-
-
 def test_tfds_reviews():
-    import tensorflow_datasets as tfds
+    import tensorflow_datasets
 
-    with tfds.testing.mock_data(num_examples=6):
+    with tensorflow_datasets.testing.mock_data(num_examples=6):
         rows = list(
-            sources.classification(
+            tables.classification(
                 "tfds:imdb_reviews", "test", sample=lambda _: [], text_column="text", label_column="label"
             )
         )
@@ -179,17 +171,27 @@ def test_tfds_reviews():
         assert all(isinstance(row["text"], str) for row in rows)
 
 
+def test_a_tfds_group_column():
+    import tensorflow_datasets
+
+    with tensorflow_datasets.testing.mock_data(num_examples=4):
+        rows = read("tfds:imdb_reviews", "test", group_column="label")
+        assert all(row["group"] == row["label"] in ("neg", "pos") for row in rows)
+        with pytest.raises(InputError, match=r"no 'film'; --group-column is one of text, label"):
+            read("tfds:imdb_reviews", "test", group_column="film")
+
+
 def test_a_tfds_split_that_is_not_there_is_none():
     class Builder:
         def as_dataset(self, split):
             raise ValueError(f"Unknown split {split!r}")
 
-    assert sources.tfds_rows(Builder(), "validation", dict) is None
+    assert tfds.rows(Builder(), "validation", dict) is None
 
 
 def test_tfds_that_does_not_exist():
     with pytest.raises(InputError, match=r"TFDS has no 'imdb_review'; did you mean 'imdb_reviews'\?"):
-        sources.tfds_builder("tfds:imdb_review")
+        tfds.builder("tfds:imdb_review")
 
 
 def test_what_is_not_utf8_or_too_long_is_counted(tmp_path):
@@ -197,23 +199,11 @@ def test_what_is_not_utf8_or_too_long_is_counted(tmp_path):
 
     (tmp_path / "train.txt").write_bytes(b"fine\n\xff\xfe\nfine too\n")
     with remarks.collect() as seen:
-        read = list(sources.lines(tmp_path / "train.txt"))
+        read = list(files.lines(tmp_path / "train.txt"))
         text.truncate(tf.strings.split(read), 1, "head")
     assert read == ["fine", "\ufffd\ufffd", "fine too"]
     assert {what: str(count) for what, count in seen.items()} == {
-        "lines that are not UTF-8, read with U+FFFD for what is not": "1",
+        "lines that are not UTF-8 (invalid bytes become U+FFFD)": "1",
         "longer than 1 tokens, cut": "1 of 3",
     }
-    list(sources.lines(tmp_path / "train.txt"))  # nobody collects
-
-
-def test_examples_of_train_are_found_again():
-    train, other = ([{"text": word, "label": i} for i, word in enumerate(words)] for words in ("abcd", "xbyda"))
-    found = sources.repeated(sources.Examples(lambda: iter(train)), sources.Examples(lambda: iter(other)), ["text"])
-    assert found == [1, 3, 4], "whatever their labels"
-
-
-def test_the_first_label_that_train_has_not():
-    splits = {"train": [{"tags": ["A", "B"]}], "validation": [{"tags": ["B"]}], "test": [{"tags": ["A", "C"]}]}
-    assert sources.unseen(splits, "tags") == ("test", "C")
-    assert sources.unseen({**splits, "test": []}, "tags") is None
+    list(files.lines(tmp_path / "train.txt"))  # nobody collects

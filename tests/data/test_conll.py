@@ -4,7 +4,8 @@ import gzip
 
 import pytest
 
-from zoo.data import conllu
+from zoo.data.examples import Examples
+from zoo.data.formats import conll
 from zoo.errors import InputError
 
 TREEBANK = """\
@@ -25,7 +26,7 @@ TREEBANK = """\
 def read(tmp_path, text, column="upos"):
     path = tmp_path / "xx-ud-train.conllu"
     path.write_bytes(text.encode())
-    return list(conllu.sentences(path, column=column))
+    return list(conll.sentences(path, column=column))
 
 
 def test_reads_words_and_no_other_rows(tmp_path):
@@ -61,8 +62,8 @@ def test_what_editors_do_to_files_changes_nothing(tmp_path, change):
         (TREEBANK.replace("\n3\tn't", "\n4\tn't"), "line 6: the id is '4', expected 3"),
         (TREEBANK.replace("\n\n", "\n"), "line 10: the id is '1', expected 6"),
         (TREEBANK.replace("1\tI\t", "one\tI\t"), "line 3: the id is 'one', expected 1"),
-        (TREEBANK.replace("1\tI\t", "1\t\t"), "line 3: no form"),
-        (TREEBANK.replace("PRON\tPRP\t_\t4", "\tPRP\t_\t4"), "line 3: no upos"),
+        (TREEBANK.replace("1\tI\t", "1\t\t"), "line 3: the column form is empty"),
+        (TREEBANK.replace("PRON\tPRP\t_\t4", "\tPRP\t_\t4"), "line 3: the column upos is empty"),
         ("", "has no sentence"),
         ("# only a comment\n", "has no sentence"),
         ("1-2\tdel\t_\t_\t_\t_\t_\t_\t_\t_\n", "has no sentence"),
@@ -75,7 +76,7 @@ def test_names_file_and_line_of_what_is_wrong(tmp_path, wrong, says):
 
 
 def tagged(directory, split):
-    return conllu.tagged(str(directory), split, sample=lambda split: [], column="upos")
+    return conll.tagged(str(directory), split, sample=lambda split: [], column="upos")
 
 
 def test_finds_the_splits_of_a_treebank(tmp_path):
@@ -118,12 +119,12 @@ def test_tfds_rows_that_are_no_words_are_left_out(monkeypatch):
         "head": [b"None", b"0", b"1", b"None"],
     }
     builder = type("Builder", (), {"info": type("Info", (), {"features": features})})
-    monkeypatch.setattr(conllu.sources, "tfds_builder", lambda data: builder)
+    monkeypatch.setattr(conll.tfds, "builder", lambda data: builder)
     monkeypatch.setattr(
-        conllu.sources,
-        "tfds_rows",
-        lambda _, split, to_example: conllu.sources.Examples(lambda: iter([to_example(row)])),
+        conll.tfds,
+        "rows",
+        lambda _, split, to_example: Examples(lambda: iter([to_example(row)])),
     )
     for column, tags in (("upos", ["AUX", "PART"]), ("xpos", ["VBP", "_"])):
-        examples = conllu.tagged("tfds:universal_dependencies/en_ewt", "train", sample=iter, column=column)
+        examples = conll.tagged("tfds:universal_dependencies/en_ewt", "train", sample=iter, column=column)
         assert list(examples) == [{"tokens": ["do", "n't"], "tags": tags}]

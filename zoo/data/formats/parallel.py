@@ -5,38 +5,39 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
-from zoo.data import sources
-from zoo.data.sources import Examples
+from zoo.data.examples import Examples
+from zoo.data.formats import files, tfds
 from zoo.errors import InputError
 
 
 def pairs(
     data: str, split: str, *, sample: Callable[[str], Iterable[dict]], source: str, target: str
 ) -> Examples | None:
-    """{"source": str, "target": str} from anywhere; None where the source has no such split.
+    """Sentence pairs as {"source": str, "target": str}; None if the source has no such split.
 
     Args:
         data: "sample", "tfds:NAME[/CONFIG]" of a translation set, or a directory with files like train.en and train.de.
+        split: "train", "validation" or "test".
         sample: makes the bundled sample's examples of a split, with a text for each of its languages.
-        source, target: codes of languages: the ends of the files' names.
+        source, target: language codes: the endings of the file names.
     """
     if data == "sample":
         known = next(iter(sample("test")))
         _check(data, source, target, known)
         return None if split == "validation" else Examples(lambda: (_pair(e, source, target) for e in sample(split)))
     if data.startswith("tfds:"):
-        builder = sources.tfds_builder(data)
+        builder = tfds.builder(data)
         _check(data, source, target, builder.info.features)
-        return sources.tfds_rows(builder, split, partial(_pair, source=source, target=target))
+        return tfds.rows(builder, split, partial(_pair, source=source, target=target))
     directory = Path(data)
     expected = f"train.{source} and train.{target} (.gz too; --source and --target name other languages)"
     if not directory.is_dir():
-        raise sources.missing_split(directory, split, expected)
-    read_from, written_to = (sources.find_file(directory, split, (f".{language}",)) for language in (source, target))
-    if read_from and written_to:
-        return Examples(partial(read, read_from, written_to))
-    if read_from or written_to or split == "train":
-        raise sources.missing_split(directory, split, expected.replace("train.", f"{split}."))
+        raise files.missing_split(directory, split, expected)
+    source_file, target_file = (files.find_file(directory, split, (f".{code}",)) for code in (source, target))
+    if source_file and target_file:
+        return Examples(partial(read, source_file, target_file))
+    if source_file or target_file or split == "train":
+        raise files.missing_split(directory, split, expected.replace("train.", f"{split}."))
     return None
 
 
@@ -44,11 +45,11 @@ def read(source: Path, target: Path) -> Iterator[dict]:
     """The pairs of two files, plain or gzipped.
 
     Raises:
-        InputError: one of them has more lines.
+        InputError: the files have different numbers of lines.
     """
-    for pair in zip_longest(sources.lines(source), sources.lines(target)):
+    for pair in zip_longest(files.lines(source), files.lines(target)):
         if None in pair:
-            counts = [sum(1 for _ in sources.lines(path)) for path in (source, target)]
+            counts = [sum(1 for _ in files.lines(path)) for path in (source, target)]
             raise InputError(
                 f"{source} has {counts[0]:,} lines and {target.name} {counts[1]:,}: "
                 "line n of one must be the translation of line n of the other"

@@ -5,13 +5,14 @@ import gzip
 import pytest
 
 from zoo import cli
-from zoo.data import parallel, synthetic
+from zoo.data.formats import parallel
+from zoo.data.samples import sentence_pairs
 from zoo.errors import InputError
 from zoo.tasks import translation
 
 
 def pairs(data, split="train", source="en", target="de"):
-    found = parallel.pairs(str(data), split, sample=synthetic.sentence_pairs, source=source, target=target)
+    found = parallel.pairs(str(data), split, sample=sentence_pairs.examples, source=source, target=target)
     return found and [(pair["source"], pair["target"]) for pair in found]
 
 

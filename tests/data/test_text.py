@@ -6,7 +6,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.data import text
+from zoo.data import subwords, text
+from zoo.data.codec import Codec
 from zoo.errors import InputError
 
 
@@ -70,8 +71,8 @@ def test_min_count_leaves_rare_tokens_out():
 
 def test_codec_is_the_same_after_saving(tmp_path):
     words = text.Vocabulary(["<pad>", "<unk>", "naïve", "😀", "#", "\u2028"])
-    text.Codec(words=words, labels=text.Vocabulary(["no", "yes"])).save(tmp_path)
-    loaded = text.Codec.load(tmp_path)
+    Codec(words=words, labels=text.Vocabulary(["no", "yes"])).save(tmp_path)
+    loaded = Codec.load(tmp_path)
     assert loaded.words.tokens == words.tokens
     assert loaded.labels.tokens == ("no", "yes")
     assert (tmp_path / "labels.txt").read_text() == "no\nyes\n"
@@ -83,13 +84,13 @@ SENTENCES = [
 ]  # fmt: skip
 WRITERS = [
     pytest.param(lambda: text.Words.learn_from(SENTENCES, size=500), id="words"),
-    pytest.param(lambda: text.Subwords.learn_from(SENTENCES, size=80), id="subwords"),
+    pytest.param(lambda: subwords.Subwords.learn_from(SENTENCES, size=80), id="subwords"),
 ]
 
 
 @pytest.mark.parametrize("learn", WRITERS)
 def test_what_is_written_can_be_read(learn, tmp_path):
-    codec = text.Codec(target=learn())
+    codec = Codec(target=learn())
     ids = codec.target.encode(tf.constant(SENTENCES))
     assert min(ids.flat_values.numpy()) >= len(text.SPECIAL), "no unknown pieces in training"
     target_in, target_out = text.framed(ids, start=codec.target.start, end=codec.target.end)
@@ -99,7 +100,7 @@ def test_what_is_written_can_be_read(learn, tmp_path):
     np.testing.assert_array_equal(target_out[:, :-1].flat_values, ids.flat_values)
 
     codec.save(tmp_path)
-    again = text.Codec.load(tmp_path)
+    again = Codec.load(tmp_path)
     assert again.target.tokens == codec.target.tokens
     np.testing.assert_array_equal(again.target.encode(tf.constant(SENTENCES)).flat_values, ids.flat_values)
 
@@ -126,24 +127,24 @@ def test_words_are_written_with_their_spacing():
 def test_subword_file_is_one_of_sentencepiece(tmp_path):
     import sentencepiece
 
-    subwords = text.Subwords.learn_from(SENTENCES, size=80)
-    text.Codec(source=subwords).save(tmp_path)
+    pieces = subwords.Subwords.learn_from(SENTENCES, size=80)
+    Codec(source=pieces).save(tmp_path)
     other = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "source.model"))
-    assert other.encode(SENTENCES) == subwords.encode(tf.constant(SENTENCES)).to_list()
+    assert other.encode(SENTENCES) == pieces.encode(tf.constant(SENTENCES)).to_list()
     lines = (tmp_path / "source.vocab").read_text(encoding="utf-8").splitlines()
-    assert [line.split("\t")[0] for line in lines] == list(subwords.tokens)
+    assert [line.split("\t")[0] for line in lines] == list(pieces.tokens)
 
 
 def test_too_few_subwords_are_refused():
-    with pytest.raises(InputError, match=r"no 10 subwords can be learned: .*10"):
-        text.Subwords.learn_from(SENTENCES, size=10)
+    with pytest.raises(InputError, match=r"cannot learn 10 subwords: .*10"):
+        subwords.Subwords.learn_from(SENTENCES, size=10)
 
 
 def test_counts_are_of_every_id(tmp_path):
-    counts = text.Counts.of([tf.ragged.constant([[1, 3], [3]]), tf.ragged.constant([[0]])], size=5)
+    counts = text.TokenCounts.of([tf.ragged.constant([[1, 3], [3]]), tf.ragged.constant([[0]])], size=5)
     assert counts.counts.tolist() == [1, 1, 0, 2, 0]
-    text.Codec(frequency=counts).save(tmp_path)
-    assert text.Codec.load(tmp_path).frequency.counts.tolist() == [1, 1, 0, 2, 0]
+    Codec(frequency=counts).save(tmp_path)
+    assert Codec.load(tmp_path).frequency.counts.tolist() == [1, 1, 0, 2, 0]
 
 
 @pytest.mark.parametrize("rows", [[[1, 2], [], [3]], [[]], []])

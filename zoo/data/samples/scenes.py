@@ -1,4 +1,4 @@
-"""The bundled sample of captioning: drawings of shapes, and sentences that say what is in them."""
+"""The bundled sample of captioning: drawings of shapes, and sentences that describe them."""
 
 import random
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ NUMBERS = ("", "a", "two", "three")
 RELATIONS = {"above": "below", "below": "above", "left of": "right of", "right of": "left of"}
 
 
-def described(split: str) -> Iterator[dict]:
-    """{"image": str, "image_bytes": PNG, "captions": [str] * 3}: 1,500 for training, 200 test, none for validation.
+def examples(split: str) -> Iterator[dict]:
+    """{"image": str, "image_bytes": PNG, "captions": [str] * 3}: 1,500 for "train", 200 for "test", no "validation".
 
-    One group of like shapes, or two and how they lie to each other. A sentence has the colour, size, number and kind of
-    each group, so that a caption is only right where the picture was looked at, in two places for two groups.
+    A picture has one group of equal shapes, or two groups side by side or one above the other. A sentence names the
+    colour, size, number and kind of each group, so a right caption takes a look at each group.
     """
     rng = random.Random(f"scenes {split}")
     for i in range({"train": 1500, "test": 200}[split]):
@@ -57,7 +57,7 @@ def _sentences(groups: list[tuple[int, str, str, str]], relation: str) -> list[s
 
 
 def _draw(rng: random.Random, groups: list[tuple[int, str, str, str]], relation: str) -> np.ndarray:
-    """uint8[SIZE, SIZE, 3]: the groups in two halves of the picture, a group's shapes side by side, a little astray."""
+    """uint8[SIZE, SIZE, 3]: each group in its half of the picture, its shapes in a row, slightly displaced."""
     shade = rng.randint(225, 250)
     pixels = np.full((SIZE, SIZE, 3), shade, np.float32)
     upright = relation in ("left of", "right of")  # the halves are columns: the shapes of a group lie in a column
@@ -73,7 +73,7 @@ def _draw(rng: random.Random, groups: list[tuple[int, str, str, str]], relation:
 
 
 def _inside(shape: str, dx: np.ndarray, dy: np.ndarray, radius: float) -> np.ndarray:
-    """bool, of the shape of `dx`: which points lie in a shape, by their distance from its centre."""
+    """bool, like `dx`: whether points lie in a shape, given their distances `dx`, `dy` from its centre."""
     if shape == "circle":
         return dx**2 + dy**2 <= radius**2
     if shape == "square":
