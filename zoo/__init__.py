@@ -59,6 +59,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports every m
 _import_on_first_use(
     "keras",
     "tensorflow",
+    "zoo.answers.draws",
+    "zoo.answers.search",
     "zoo.callbacks",
     "zoo.convert",
     "zoo.checkpoint",
@@ -67,7 +69,6 @@ _import_on_first_use(
     "zoo.data.images",
     "zoo.data.scenes",
     "zoo.data.text",
-    "zoo.decoding",
     "zoo.devices",
     "zoo.export",
     "zoo.layers",

@@ -19,7 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import callbacks, cli, decoding, export, layers, losses, metrics, optimizers, plots
+from zoo import callbacks, cli, export, layers, losses, metrics, optimizers, plots
+from zoo.answers import search as decoding
 from zoo.data import cache, images, scenes, sources, text
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option

@@ -18,7 +18,8 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import callbacks, cli, decoding, export, layers, losses, metrics, optimizers, plots
+from zoo import callbacks, cli, export, layers, losses, metrics, optimizers, plots
+from zoo.answers import search as decoding
 from zoo.data import parallel, sources, synthetic, text
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
