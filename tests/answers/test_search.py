@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from zoo import decoding
-from zoo.decoding import ABSENT, beam, greedy, sample
+from zoo.answers import search as searching
+from zoo.answers.search import ABSENT, beam, greedy, sample
 from zoo.layers.decoders import AttentionDecoder
 
 END, PAD = 0, 9
@@ -112,11 +112,12 @@ def row_decoder(logits):
     return lambda tokens, row: (ops.take(logits, row, axis=0), row, None), ops.convert_to_tensor(index), index * 0 + 1
 
 
-SEARCHES = {
-    "greedy": greedy,
-    "beam": functools.partial(beam, beams=4, n_best=4),
-    "sample": functools.partial(sample, seed=0),
-}
+def sample_rows(step, state, first, **options):
+    """`sample` with the seeds 0, 1, 2, …"""
+    return sample(step, state, first, seeds=np.arange(first.shape[0], dtype="int32"), **options)
+
+
+SEARCHES = {"greedy": greedy, "beam": functools.partial(beam, beams=4, n_best=4), "sample": sample_rows}
 searches = pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES.keys())
 
 
@@ -233,7 +234,7 @@ def test_the_best_of_a_large_vocabulary():
     rng = np.random.default_rng(0)
     for width in (700, 3000, 4096):
         logits = rng.integers(0, 60, (4, width)).astype("float32")  # full of ties
-        values, tokens, normaliser = decoding._best(ops.convert_to_tensor(logits), 6)
+        values, tokens, normaliser = searching._best(ops.convert_to_tensor(logits), 6)
         order = np.argsort(-logits, axis=1, kind="stable")[:, :6]  # of equals the smallest id
         np.testing.assert_array_equal(tokens, order)
         np.testing.assert_array_equal(values, np.take_along_axis(logits, order, 1))
@@ -250,7 +251,7 @@ def test_sampling_the_likeliest_is_greedy():
         {"top_p": 0.0},
         {"top_p": 1e-6, "top_k": 4},
     ):
-        found = numpy_of(sample(*decoder, end=END, max_length=6, pad=PAD, seed=1, **options))
+        found = numpy_of(sample_rows(*decoder, end=END, max_length=6, pad=PAD, **options))
         np.testing.assert_array_equal(found.tokens, expected.tokens, err_msg=str(options))
         np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
@@ -273,7 +274,7 @@ CHANCES = np.array([0.05, 0.1, 0.4, 0.25, 0.2])
 def test_frequencies_match_the_distribution(options, expected):
     draws = 20000
     decoder = row_decoder(np.log(CHANCES)[None].repeat(draws, axis=0))
-    found = numpy_of(sample(*decoder, end=END, max_length=1, seed=7, **options))
+    found = numpy_of(sample_rows(*decoder, end=END, max_length=1, **options))
     counts = np.bincount(found.tokens[:, 0], minlength=5)
     assert (counts[expected == 0] == 0).all()
     counts, expected = counts[expected > 0], expected[expected > 0] * draws
@@ -282,14 +283,38 @@ def test_frequencies_match_the_distribution(options, expected):
     np.testing.assert_allclose(found.scores, np.log(CHANCES)[found.tokens[:, 0]], rtol=1e-5)
 
 
-def test_seeds_repeat_and_generators_go_on():
+def test_a_row_draws_the_same_alone_among_others_and_at_any_place():
+    table = random_table(5, 8, 6, seed=3, scale=0.5)
+    limits = np.array([8, 2, 8, 5, 8], "int32")
+    seeds = np.array([11, 12, 13, 11, 2**31 - 1], "int32")
+    step, state, first = table_decoder(table)
+
+    def draw(rows, longest=None):
+        """The answers of these rows, in this order, as tuples of tokens."""
+        rows = np.array(rows)
+        part = keras.tree.map_structure(lambda leaf: ops.take(leaf, rows, axis=0), state)
+        limit = limits[rows] if longest is None else np.minimum(limits[rows], longest)
+        options = {"end": END, "pad": PAD, "top_k": 5, "top_p": 0.95}
+        found = numpy_of(sample(step, part, first[rows], seeds=seeds[rows], max_length=limit, **options))
+        return [tuple(tokens[:length]) for tokens, length in zip(found.tokens, found.lengths, strict=True)]
+
+    together = draw([0, 1, 2, 3, 4])
+    assert draw([4, 3, 2, 1, 0]) == together[::-1]
+    for row in range(5):
+        assert draw([row]) == [together[row]], "alone, with another largest max_length"
+        assert draw([row], longest=1)[0] == together[row][:1]
+
+
+def test_seeds_repeat_and_differ():
     decoder = row_decoder(np.zeros((50, 20)))
-    draw = lambda seed: numpy_of(sample(*decoder, end=END, max_length=4, seed=seed)).tokens  # noqa: E731
-    np.testing.assert_array_equal(draw(1), draw(1))
-    assert (draw(1) != draw(2)).any()
-    generator = keras.random.SeedGenerator(1)
-    assert (draw(generator) != draw(generator)).any()
-    assert len(np.unique(draw(1)[:, 0])) > 10  # rows do not share a draw
+    draw = lambda start: sample(  # noqa: E731
+        *decoder, end=END, max_length=4, seeds=np.arange(start, start + 50, dtype="int32")
+    )
+    one, again, other = (numpy_of(draw(start)).tokens for start in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    np.testing.assert_array_equal(one[1:], other[:-1])  # the seed decides, not the place
+    assert (one != other).any()
+    assert len(np.unique(one[:, 0])) > 10  # rows with different seeds do not share a draw
 
 
 V, T = 8, 5
@@ -365,22 +390,22 @@ def test_exports_with_stock_ops_for_any_batch_and_length(tmp_path):
 
     layer, memory, keep = attention_decoder()
     module = tf.Module()
-    generator = keras.random.SeedGenerator(5)
-    module.decoder, module.seed = layer, generator.state.value
+    module.decoder = layer
 
     @tf.function(
         input_signature=[
             tf.TensorSpec([None, None, 7], tf.float32, "memory"),
             tf.TensorSpec([None, None], tf.bool, "keep_mask"),
             tf.TensorSpec([None], tf.int32, "max_length"),
+            tf.TensorSpec([None], tf.int64, "seeds"),
         ]
     )
-    def serve(memory, keep_mask, max_length):
+    def serve(memory, keep_mask, max_length, seeds):
         first = tf.ones([tf.shape(memory)[0]], tf.int32)
         step, positions = layer.stepper(memory, keep_mask), tf.shape(memory)[1]
         common = {"end": END, "max_length": max_length, "positions": positions}
         best = beam(step, layer.start(memory, keep_mask), first, beams=3, n_best=2, **common)
-        drawn = sample(step, layer.start(memory, keep_mask), first, seed=generator, top_k=3, top_p=0.9, **common)
+        drawn = sample(step, layer.start(memory, keep_mask), first, seeds=seeds, top_k=3, top_p=0.9, **common)
         return {f"{name}_{key}": value for name, decoded in (("beam", best), ("sample", drawn))
                 for key, value in decoded._asdict().items()}  # fmt: skip
 
@@ -396,7 +421,8 @@ def test_exports_with_stock_ops_for_any_batch_and_length(tmp_path):
     for batch, positions in ((1, 2), (4, T)):
         requests.append({"memory": ops.convert_to_numpy(memory)[:batch, :positions],
                          "keep_mask": ops.convert_to_numpy(keep)[:batch, :positions],
-                         "max_length": LIMITS[:batch]})  # fmt: skip
+                         "max_length": LIMITS[:batch],
+                         "seeds": np.arange(batch) + 2**40})  # fmt: skip
         np.savez(tmp_path / f"{batch}.npz", **requests[-1])
     command = [sys.executable, "-c", SERVE, *(str(tmp_path / name) for name in ("served", "1.npz", "4.npz"))]
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -412,8 +438,11 @@ def test_exports_with_stock_ops_for_any_batch_and_length(tmp_path):
         assert answer["beam_lengths"] == here.lengths.tolist()
         np.testing.assert_allclose(answer["beam_scores"], here.scores, rtol=1e-4)
         np.testing.assert_allclose(answer["beam_weights"], here.weights, atol=1e-5)
-        assert np.array(answer["sample_lengths"]).max() <= LIMITS.max()
-        assert len(answer["sample_tokens"]) == batch
+        here = numpy_of(
+            sample(layer.stepper(part, mask), layer.start(part, mask), np.ones(batch, "int32"), end=END, top_k=3,
+                   top_p=0.9, max_length=request["max_length"], seeds=request["seeds"])
+        )  # fmt: skip
+        assert answer["sample_tokens"] == here.tokens.tolist()
 
 
 def test_n_best_beyond_the_beam_is_refused():
