@@ -24,7 +24,8 @@ def needs(*packages: str, extra: str, purpose: str = "") -> None:
         purpose: begins the message; the name of the extra if empty.
 
     Raises:
-        InputError: one of them is missing. "translation needs sentencepiece: pip install 'sequence-task-zoo[translation]'"
+        InputError: one of them is missing, such as
+            "translation needs sentencepiece: pip install 'sequence-task-zoo[translation]'".
     """
     for package in packages:
         if importlib.util.find_spec(package) is None:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from zoo import errors
 from zoo.data.sources import Examples, limit
 from zoo.errors import InputError
 from zoo.losses import token_crossentropy
@@ -41,6 +42,7 @@ def translation(truth: Sequence[str], answers: Sequence[str]) -> dict[str, float
 
     Post 2018, https://aclanthology.org/W18-6319; chrF: Popović 2015, https://aclanthology.org/W15-3049.
     """
+    errors.needs("sacrebleu", extra="translation")
     from sacrebleu.metrics import BLEU, CHRF
 
     bleu, chrf = BLEU(), CHRF()
@@ -96,6 +98,7 @@ def word_for_word(
 
 def sentence_chrf(truth: str, answer: str) -> float:
     """chrF of one sentence, 0 to 100."""
+    errors.needs("sacrebleu", extra="translation")
     from sacrebleu.metrics import CHRF
 
     return CHRF().sentence_score(answer, [truth]).score
@@ -208,6 +211,7 @@ def captioning(answers: Sequence[str], references: Sequence[Sequence[str]]) -> d
         answers: a caption a picture: its tokens, with a blank between them.
         references: every caption that people wrote of it, likewise.
     """
+    errors.needs("pycocoevalcap", extra="captioning")
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from zoo import errors
 from zoo.data import remarks
 from zoo.errors import InputError
 
@@ -198,6 +199,7 @@ class Subwords(tf.Module):
 
     def __init__(self, model: bytes):
         super().__init__()
+        errors.needs("tensorflow_text", extra="translation")
         import tensorflow_text
 
         self._model = model
@@ -214,6 +216,7 @@ class Subwords(tf.Module):
         Raises:
             InputError: `size` is too small for the characters of `texts`, or there is no text.
         """
+        errors.needs("sentencepiece", extra="translation")
         import sentencepiece
 
         model = io.BytesIO()
@@ -253,6 +256,7 @@ class Subwords(tf.Module):
 
     def save(self, file: Path) -> None:
         """The model, and beside it a .vocab that people can read, as SentencePiece itself writes it."""
+        errors.needs("sentencepiece", extra="translation")
         import sentencepiece
 
         file.write_bytes(self._model)
