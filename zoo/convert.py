@@ -7,7 +7,6 @@ Neither format has tables of strings: what makes ids of text stays with the appl
 `encode`. LiteRT takes one row a call, of any length; ONNX any number of rows, right-padded with 0.
 """
 
-import importlib.util
 import os
 import tempfile
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from zoo import export
+from zoo import errors, export
 from zoo.data import batching, cache
 from zoo.errors import InputError
 from zoo.export import Arrays
@@ -43,8 +42,7 @@ def publish(run: Any, folder: Path, kind: str, *, keep: int | None = None) -> Pa
             f"{run.task.name} cannot be exported as {kind}: its answer is written by a search around the model, which "
             "that format has no room for; --format saved_model holds all of it"
         )
-    if missing := [name for name in PACKAGES[kind] if not importlib.util.find_spec(name)]:
-        raise InputError(f"--format {kind} needs {missing[0]}: pip install 'sequence-task-zoo[{kind}]'")
+    errors.needs(*PACKAGES[kind], extra=kind, purpose=f"--format {kind}")
     trials = [(x, _arrays(run.service.numeric(run.model(structured(run.model, x))))) for x in encoded(run, 8)]
 
     def prove(path: Path) -> None:

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from zoo import errors
+
 
 def scores(answers: Sequence[str], *, references: Sequence[Sequence[str]]) -> dict[str, float]:
     """bleu_1 to bleu_4 and rouge_l, 0 to 1, and cider, 0 to 10.
@@ -14,6 +16,7 @@ def scores(answers: Sequence[str], *, references: Sequence[Sequence[str]]) -> di
         answers: one caption per picture, its tokens separated by blanks.
         references: all captions that people wrote for each picture, in the same form.
     """
+    errors.needs("pycocoevalcap", extra="captioning")
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge

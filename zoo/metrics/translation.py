@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from zoo import errors
+
 
 def scores(answers: Sequence[str], *, truth: Sequence[str]) -> dict[str, float | str]:
     """bleu and chrf of raw text, both 0 to 100, and the sacreBLEU signature of each.
@@ -9,6 +11,7 @@ def scores(answers: Sequence[str], *, truth: Sequence[str]) -> dict[str, float |
     A signature lists the settings (tokenization, case, smoothing, version) that another BLEU must share to be
     comparable. chrF: Popović 2015, https://aclanthology.org/W15-3049.
     """
+    errors.needs("sacrebleu", extra="translation")
     from sacrebleu.metrics import BLEU, CHRF
 
     bleu, chrf = BLEU(), CHRF()
@@ -22,6 +25,7 @@ def scores(answers: Sequence[str], *, truth: Sequence[str]) -> dict[str, float |
 
 def sentence_chrf(answer: str, *, truth: str) -> float:
     """chrF of one sentence, 0 to 100."""
+    errors.needs("sacrebleu", extra="translation")
     from sacrebleu.metrics import CHRF
 
     return CHRF().sentence_score(answer, [truth]).score
