@@ -142,7 +142,7 @@ def test_several_machines_take_jax(fails):
 def test_the_contract_holds_on_jax_too():
     """What it asks of training and of models; answers come from TensorFlow, whatever trained. And the LSTM of GPUs."""
     asked = "padding or neighbours_never_change_an_output or gradient or memorised or keras_file or cudnn"
-    files = ["tests/test_contract.py", "tests/test_recurrent_jax.py"]
+    files = ["tests/test_contract.py", "tests/layers/test_recurrent_jax.py"]
     command = [sys.executable, "-m", "pytest", *files, "-m", "slow or not slow", "-k", asked]
     done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:]
