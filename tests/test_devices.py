@@ -11,7 +11,6 @@ import pytest
 
 from zoo import devices
 from zoo.data import batching
-from zoo.layers import recurrent
 
 # Trains a tiny run of a task on several logical CPUs, in a process of its own: TensorFlow settles its devices once.
 TRAIN = """
@@ -103,16 +102,13 @@ def test_two_processes_train_as_one_does_and_what_jax_trained_is_served(tmp_path
 def test_loops_are_compiled_where_that_pays():
     def compiled(jit, *, epochs):
         short, long = (batching.Batch(np.arange(2), (length,)) for length in (10, 90))
-        devices.compile_loops(jit, [short, long, short, long], epochs)
-        return recurrent.get_jit()
+        return devices.compiles_loops(jit, [short, long, short, long], epochs)
 
-    try:
-        assert [compiled("auto", epochs=epochs) for epochs in (99, 100)] == [False, True], "10,000 steps for each shape"
-        assert not compiled("off", epochs=1000)
-        assert compiled("on", epochs=1)
-        assert devices.describe("float32").recurrence == "fast (on a CPU in float32), compiled with XLA in training"
-    finally:
-        recurrent.set_jit(False)
+    assert [compiled("auto", epochs=epochs) for epochs in (99, 100)] == [False, True], "10,000 steps for each shape"
+    assert not compiled("off", epochs=1000)
+    assert compiled("on", epochs=1)
+    described = devices.describe("float32", compiled=True).recurrence
+    assert described == "fast (on a CPU in float32), compiled with XLA in training"
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ import numpy as np
 import tensorflow as tf
 import tomli_w
 
-from zoo import __version__, callbacks, checkpoint, convert, devices, export, optimizers, plots
+from zoo import __version__, callbacks, checkpoint, convert, devices, export, layers, optimizers, plots
 from zoo.data import batching, cache, remarks, sources, text
 from zoo.errors import InputError, did_you_mean
 
@@ -299,11 +299,12 @@ class Task:
         validation = batching.Batches(caches["validation"], buckets, seed=None, share=share)
         efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
         say(f"batches: {len(batches)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
-        devices.compile_loops(cfg.jit, batches.planned, cfg.epochs)
-        device = devices.describe(cfg.precision)
+        compiled = devices.compiles_loops(cfg.jit, batches.planned, cfg.epochs)
+        device = devices.describe(cfg.precision, compiled=compiled)
         say(f"recurrent layers: {device.recurrence}")
         with devices.scope():
             model = self.model(cfg, codec)
+            layers.recurrent.compile_loops(model, compiled)
             optimizers.of(model).learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
             model.optimizer.build(model.trainable_variables)  # now: a step that makes variables is traced twice
         if first:
