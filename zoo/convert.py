@@ -71,8 +71,8 @@ def load(folder: str | os.PathLike[str]) -> Callable[..., Arrays]:
 
 def save(run_dir: str, folder: str, kind: str) -> None:
     """Converts a run; runs in the child process."""
-    recurrent.set_plain(True)
     run = zoo.load(run_dir, precision="float32")
+    recurrent.use_keras_loops(run.model)  # before anything is traced
     run.codec.save(Path(folder))
     rows = 1 if kind == "litert" else None  # a loop's state has a fixed size there
     specs = [tf.TensorSpec([rows, *x.shape[1:]], x.dtype, name=x.name) for x in run.model.inputs]

@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo.data.batching import Batch
 from zoo.errors import InputError
-from zoo.layers.recurrent import LSTM, cores, get_jit, recurrent_path, set_jit
+from zoo.layers.recurrent import LSTM, cores, recurrent_path
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def describe(precision: str) -> Device:
-    """What this process computes on."""
+def describe(precision: str, *, compiled: bool = False) -> Device:
+    """What this process computes on; `compiled`: XLA compiles the recurrent loops of training."""
     backend = keras.backend.backend()
     accelerators = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
     path = recurrent_path(LSTM(1, dtype=precision))
-    compiled = ", compiled with XLA in training" if path == "fast" and get_jit() else ""
+    xla = ", compiled with XLA in training" if path == "fast" and compiled else ""
     gpu = "on a GPU; with JAX only LSTM, others keras" if backend == "jax" else "on a GPU"
     why = {"cudnn": gpu, "fast": "on a CPU in float32", "keras": "with JAX" if backend == "jax" else precision}
-    path += f" ({why[path]}){compiled}"
+    path += f" ({why[path]}){xla}"
     return Device(", ".join(accelerators) or "CPU", _cpu(), cores(), backend, precision, replicas(), path)
 
 
@@ -154,15 +154,15 @@ def _share_batches() -> None:
         keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
 
 
-def compile_loops(jit: str, planned: Sequence[Batch], epochs: int) -> None:
-    """Says whether XLA compiles the recurrent loops of a training: "on", "off", or "auto", where that pays.
+def compiles_loops(jit: str, planned: Sequence[Batch], epochs: int) -> bool:
+    """Decides whether XLA compiles the recurrent loops of a training: "on", "off", or "auto", where that pays.
 
     Compiling takes about a second for each shape, and a compiled loop saves about 0.2 ms of each time step, whatever
     the width (benchmarks/results.json). Only the plan decides: a run that is resumed computes as it did before.
     """
     time_steps = epochs * sum(batch.edges[0] for batch in planned)
     shapes = len({(len(batch.rows), batch.edges) for batch in planned})
-    set_jit(jit == "on" or (jit == "auto" and time_steps >= 10_000 * shapes))
+    return jit == "on" or (jit == "auto" and time_steps >= 10_000 * shapes)
 
 
 def prepare(*, precision: str, seed: int) -> Device:

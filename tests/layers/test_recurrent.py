@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoo import layers
 from zoo.layers import recurrent
 
 if keras.config.backend() != "tensorflow":
@@ -73,11 +74,8 @@ def assert_same(ours, theirs, atol=2e-5):
 
 
 @pytest.fixture(autouse=True)
-def as_on_two_cores_without_jit(monkeypatch):
-    monkeypatch.setattr(recurrent, "cores", lambda: 2)
-    recurrent.set_jit(False)
-    yield
-    recurrent.set_jit(False)
+def two_cores(monkeypatch):
+    monkeypatch.setattr("zoo.layers.recurrent.layers.cores", lambda: 2)
 
 
 @pytest.mark.parametrize(("name", "bi", "seed"), CASES)
@@ -159,10 +157,10 @@ def test_merge_modes(merge_mode):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "how"), [("LSTM", "model"), ("GRU", "layer")])  # compiling costs seconds
 def test_xla_changes_nothing(name, how):
-    """`set_jit` compiles the layer's loop; a model with jit_compile=True compiles it whole."""
+    """`compile_loops` compiles the layer's loop; a model with jit_compile=True is compiled as a whole."""
     theirs, ours = twins(name, False)
     x, mask, state = batch_of(5, name, False)
-    recurrent.set_jit(how == "layer")
+    recurrent.compile_loops(ours, how == "layer")
     compiled = answer(ours, x, mask, state, training=True, in_graph=True, jit_compile=how == "model")
     assert_same(compiled, answer(theirs, x, mask, state))
 
@@ -172,7 +170,7 @@ def test_xla_changes_nothing(name, how):
 def test_xla_changes_nothing_in_inference(name):
     theirs, ours = twins(name, False)
     x, mask, state = batch_of(5, name)
-    recurrent.set_jit(False, inference=True)
+    recurrent.compile_loops(ours, False, inference=True)
     graph = tf.function(lambda: ours(x, mask=mask, initial_state=list(map(tf.constant, state)))).get_concrete_function()
     assert "_XlaMustCompile" in str(graph.graph.as_graph_def())
     assert_same(answer(ours, x, mask, state, in_graph=True), answer(theirs, x, mask, state))
@@ -235,12 +233,42 @@ def test_fits_batches_of_several_lengths(jit_compile):
 
 @pytest.mark.parametrize("jit", [False, True])
 def test_inference_graph_needs_no_xla(jit):
-    """What a server gets holds stock operations only, whatever `set_jit` said."""
-    recurrent.set_jit(jit)
+    """A served graph holds stock operations only, even if XLA compiled the loops of training."""
     model = model_of(recurrent)
+    recurrent.compile_loops(model, jit)
     answer_ids = tf.function(lambda ids: model(ids, training=False))
     graph = answer_ids.get_concrete_function(tf.TensorSpec([None, None], tf.int32)).graph
     assert "_XlaMustCompile" not in str(graph.as_graph_def())
+
+
+def test_each_model_has_its_own_switches():
+    """`compile_loops` finds the recurrent layers wherever they are nested, and touches no other model."""
+
+    def model():
+        words, target_in = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
+        vectors = keras.layers.Embedding(9, 4)(words)
+        vectors = keras.layers.Concatenate()([vectors, layers.CharRNN(9, units=2)(words[:, :, None])])
+        inner = keras.Input((None, 8))
+        vectors = keras.Model(inner, layers.GRU(4, return_sequences=True)(inner))(vectors)
+        memory, _ = layers.RecurrentEncoder(4, cell="simple", layers=2)(vectors, words > 0)
+        logits = layers.AttentionDecoder(9, units=8, layers=2)(target_in, memory, words > 0)
+        return keras.Model([words, target_in], logits)
+
+    def found(model):
+        return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+
+    compiled, other = model(), model()
+    config = compiled.get_config()
+    recurrent.compile_loops(compiled, True)
+    assert len(found(compiled)) == 2 + 1 + 2 * 2 + 2
+    assert [layer.jit for layer in found(compiled)] == [True] * 9
+    assert [layer.jit for layer in found(other)] == [False] * 9
+    recurrent.compile_loops(compiled, False)
+    assert not any(layer.jit for layer in found(compiled))
+    recurrent.use_keras_loops(other)
+    assert {recurrent.recurrent_path(layer) for layer in found(other)} == {"keras"}
+    assert {recurrent.recurrent_path(layer) for layer in found(compiled)} == {"fast"}
+    assert str(compiled.get_config()) == str(config), "a switch is no part of the model"
 
 
 def test_one_place_chooses_the_path():
@@ -266,6 +294,6 @@ def test_leaving_cudnn_is_said_once_with_its_cause(monkeypatch):
         "SimpleRNN": recurrent.SimpleRNN(2),
     }
     for cause, layer in slow.items():
-        with pytest.warns(UserWarning, match=f"{layer.name}: {cause} is not for cuDNN"):
+        with pytest.warns(UserWarning, match=f"{layer.name}: cuDNN does not support {cause};"):
             assert recurrent.recurrent_path(layer) == "keras"
         assert recurrent.recurrent_path(layer) == "keras"

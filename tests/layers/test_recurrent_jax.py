@@ -27,7 +27,7 @@ def calls(monkeypatch):
         return rnn.lstm_ref(x, h, c, *parts, lengths, *sizes, dropout, bidirectional)
 
     monkeypatch.setattr(rnn, "lstm", lstm)
-    monkeypatch.setattr(recurrent, "_on_gpu", lambda: True)
+    monkeypatch.setattr("zoo.layers.recurrent.paths.on_gpu", lambda: True)
     return asked
 
 
@@ -65,7 +65,7 @@ def test_masked_batches_stay_on_cudnn_and_equal_keras(both, options, calls):
 
 
 def test_what_jax_cannot_have_cudnn_do_says_so_once():
-    with pytest.warns(UserWarning, match="gru_here: GRU with JAX is not for cuDNN"):
+    with pytest.warns(UserWarning, match="gru_here: cuDNN does not support GRU with JAX"):
         assert recurrent.recurrent_path(recurrent.GRU(2, name="gru_here")) == "keras"
     with pytest.warns(UserWarning, match="float16 with JAX"):
         assert recurrent.recurrent_path(recurrent.LSTM(2, dtype="mixed_float16", name="half")) == "keras"
