@@ -75,6 +75,8 @@ class Config:
     curriculum: int = option(0, "so many epochs first in which short examples come before long ones", low=0)
     learning_rate: float = option(4e-3, "the highest, after warm-up", low=0)
     warmup: float = option(0.1, "share of all steps in which the learning rate rises", low=0, high=1)
+    schedule: Literal["cosine", "constant", "cyclical"] = option("cosine", "learning rate after warm-up")
+    cycles: int = option(4, "peaks of the cyclical schedule, the one after warm-up included", low=1)
     weight_decay: float = option(0.0, "decoupled, on matrices only", low=0)
     clip_norm: float = option(1.0, "global norm that gradients are clipped to", low=1e-9)
     average_weights: float = option(0.0, "momentum of a moving average of the weights; 0 is off", low=0, high=0.99999)
