@@ -1,10 +1,10 @@
-"""Sequence losses and perplexity, against NumPy and by their laws."""
+"""Sequence losses, against NumPy and by their laws."""
 
 import keras
 import numpy as np
 import pytest
 
-from zoo.metrics.perplexity import Perplexity
+from zoo.training import losses
 from zoo.training.losses import SequenceCrossentropy
 
 RANDOM = np.random.default_rng(0)
@@ -12,7 +12,6 @@ LOGITS = RANDOM.normal(size=(2, 3, 5)).astype("float32")
 TOKENS = np.array([[1, 4, 0], [2, 0, 0]])
 WEIGHT = np.array([[1, 1, 1], [1, 0, 0]], "float32")
 LOG_PROBS = LOGITS - np.log(np.exp(LOGITS).sum(-1, keepdims=True))
-NLL = -np.take_along_axis(LOG_PROBS, TOKENS[..., None], -1)[..., 0]
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -54,17 +53,6 @@ def test_loss_can_be_saved():
     assert (again.label_smoothing, again.reduction) == (0.2, "mean_with_sample_weight")
 
 
-def test_perplexity_is_that_of_all_tokens_however_they_are_batched():
-    whole, parts = Perplexity(), Perplexity()
-    whole.update_state(TOKENS, LOGITS, WEIGHT)
-    for row in (0, 1):  # three tokens, then one: a mean of batches would count the one as much as the three
-        parts.update_state(TOKENS[[row]], LOGITS[[row]], WEIGHT[[row]])
-    expected = np.exp((NLL * WEIGHT).sum() / WEIGHT.sum())
-    assert float(whole.result()) == pytest.approx(expected, rel=1e-5)
-    assert float(parts.result()) == pytest.approx(expected, rel=1e-5)
-
-
-def test_perplexity_of_no_knowledge_is_the_vocabulary():
-    metric = Perplexity()
-    metric.update_state(TOKENS, np.zeros_like(LOGITS))
-    assert float(metric.result()) == pytest.approx(5, rel=1e-5)
+def test_a_loss_says_the_shape_of_its_weights():
+    for kind in (losses.SparseCategoricalCrossentropy, SequenceCrossentropy, losses.TagLoss):
+        assert kind.weighs == "steps"
