@@ -12,7 +12,6 @@ ORDER = [
     "zoo.cli",
     "zoo.task",
     "zoo.report",
-    "zoo.convert",
     "zoo.export",
     "zoo.plots",
     "zoo.callbacks",
@@ -26,8 +25,6 @@ GROUND = [
     "zoo.answers",
     "zoo.layers",
     "zoo.data",
-    "zoo.loader",
-    "zoo.serving",
     "zoo.errors",
 ]
 

@@ -61,8 +61,8 @@ _import_on_first_use(
     "tensorflow",
     "zoo.answers.draws",
     "zoo.answers.search",
+    "zoo.answers.service",
     "zoo.callbacks",
-    "zoo.convert",
     "zoo.checkpoint",
     "zoo.data.batching",
     "zoo.data.cache",
@@ -70,13 +70,16 @@ _import_on_first_use(
     "zoo.data.scenes",
     "zoo.data.text",
     "zoo.devices",
-    "zoo.export",
+    "zoo.export.loader",
+    "zoo.export.proof",
+    "zoo.export.publish",
+    "zoo.export.small_devices",
+    "zoo.export.tf_serving",
     "zoo.layers",
     "zoo.losses",
     "zoo.metrics",
     "zoo.optimizers",
     "zoo.plots",
-    "zoo.serving",
 )
 
 

@@ -36,12 +36,13 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 import tomli_w
 
-from zoo import __version__, callbacks, checkpoint, convert, devices, export, optimizers, plots
+from zoo import __version__, callbacks, checkpoint, devices, optimizers, plots
+from zoo.answers import service as services
 from zoo.data import batching, cache, remarks, sources, text
 from zoo.errors import InputError, did_you_mean
+from zoo.export import process, publish, small_devices
 
 FORMAT = 1  # of a run directory
 LAST_LINE = "# end"  # of its config.toml: what is cut off behind an option would be its default
@@ -414,7 +415,7 @@ def _on_tensorflow(method: Callable) -> Callable:
         with tempfile.TemporaryDirectory() as folder:
             asked, answered = Path(folder, "asked.json"), Path(folder, "answered.json")
             asked.write_text(json.dumps([method.__name__, args, kwargs], default=_to_json), encoding="utf-8")
-            export.child("zoo.task.answer", str(run.directory), str(asked), str(answered))
+            process.run(["answer", str(run.directory), str(asked), str(answered)])
             reply = json.loads(answered.read_text(encoding="utf-8"))
         if "error" in reply:
             raise InputError(reply["error"])
@@ -500,7 +501,7 @@ class Run:
         return cls(task, cfg, codec, model, directory, metrics)
 
     @cached_property
-    def service(self) -> export.Service:
+    def service(self) -> services.Service:
         """What answers raw input; the same that is exported."""
         return self.task.serve(self.cfg, self.codec, self.model)
 
@@ -515,36 +516,11 @@ class Run:
         Raises:
             InputError: one of them cannot be answered, such as a picture that is none.
         """
-        asked = [self.service.question(value, signature) for value in inputs]
-        answers: list[dict] = [{}] * len(asked)
-        for name in dict.fromkeys(name for name, _ in asked):
-            mine = [i for i, question in enumerate(asked) if question[0] == name]
-            mine.sort(key=lambda i: sum(map(_size, asked[i][1].values())))
-            for start in range(0, len(mine), batch):
-                part = mine[start : start + batch]
-                try:
-                    _, arrays = self.ask(name, [asked[i][1] for i in part])
-                except tf.errors.InvalidArgumentError:
-                    raise self._refusal(name, asked, part) from None
-                for position, i in enumerate(part):
-                    answers[i] = _row(arrays, position)
-        return answers
-
-    def _refusal(self, name: str, asked: list, part: list[int]) -> InputError:
-        """Which of these inputs it is that has no answer, and why."""
-        for i in sorted(part):
-            try:
-                self.ask(name, [asked[i][1]])
-            except tf.errors.InvalidArgumentError as error:
-                why = error.message.split("}} ", 1)[-1].split(" [Op:")[0].split("\n")[0].rstrip(".")
-                return InputError(f"input {i + 1} of {len(asked)}: {why}")
-        return InputError(f"inputs {min(part) + 1} to {max(part) + 1} cannot be answered together")
+        return self.service.answer(inputs, signature=signature, batch=batch)
 
     def ask(self, signature: str, rows: list[dict]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """One batch as it is asked and as it is answered, padding included."""
-        inputs = self.service.batch(signature, rows)
-        answer = self.service(signature, **inputs)
-        return _numpy(inputs), _numpy(answer)
+        return self.service.ask(signature, rows)
 
     @_on_tensorflow
     def evaluate(self, data: str | None = None, *, split: str = "test") -> dict[str, float]:
@@ -633,8 +609,8 @@ class Run:
         # What is exported computes in float32, and so must what it is compared with.
         run = self if self.cfg.precision == "float32" else Run.load(self.directory, precision="float32")
         if format == "saved_model":
-            return str(export.publish_saved_model(run, Path(to) / self.task.name, keep=keep))
-        return str(convert.publish(run, Path(to) / f"{self.task.name}-{format}", format, keep=keep))
+            return str(publish.saved_model(run, Path(to) / self.task.name, keep=keep))
+        return str(small_devices.publish(run, Path(to) / f"{self.task.name}-{format}", format, keep=keep))
 
 
 def read_config(directory: Path) -> tuple[Task, Config, dict[str, Any]]:
@@ -681,7 +657,7 @@ def say(line: str) -> None:
 
 
 def _next_directory(parent: Path) -> Path:
-    return parent / str(export.next_version(parent))
+    return parent / str(publish.next_number(parent))
 
 
 def _make(directory: Path) -> None:
@@ -708,33 +684,6 @@ def _save_model(model: keras.Model, path: Path) -> None:
 def _without_optimizer(model: keras.Model) -> keras.Model:
     """The same layers and weights, not compiled: an optimizer's state is twice the size of the weights."""
     return keras.Model(model.input, model.output, name=model.name)
-
-
-def _size(value: Any) -> int:
-    return len(value) if hasattr(value, "__len__") else 1
-
-
-def _numpy(tensors: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in tensors.items()}
-
-
-def _row(arrays: dict[str, np.ndarray], position: int) -> dict[str, Any]:
-    """One row of a batch of answers, without its padding.
-
-    `NAME_lengths` int[B] or int[B, K] says how much of NAME is the row's, along its first K axes; `lengths` says it of
-    all lists. They are no part of the answer.
-    """
-    row = {name: value[position] for name, value in arrays.items()}
-    common = row.pop("lengths", None)
-    lengths = {
-        name: row.pop(f"{name}_lengths", common if np.ndim(row[name]) else None)
-        for name in list(row)
-        if not name.endswith("_lengths")
-    }
-    return {
-        name: export.plain(row[name] if length is None else row[name][tuple(slice(n) for n in np.atleast_1d(length))])
-        for name, length in lengths.items()
-    }
 
 
 def _round(value: Any) -> Any:

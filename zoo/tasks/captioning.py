@@ -19,8 +19,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import callbacks, cli, export, layers, losses, metrics, optimizers, plots
+from zoo import callbacks, cli, layers, losses, metrics, optimizers, plots
 from zoo.answers import search as decoding
+from zoo.answers import service as services
 from zoo.data import cache, images, scenes, sources, text
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
@@ -111,7 +112,7 @@ def search(cfg: Config, codec: text.Codec, model: keras.Model, pictures: tf.Tens
     return decoding.Decoded(*(part[:, 0] for part in found))
 
 
-def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> services.Service:
     signature = tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     size = codec.network.cnn.size
 
@@ -126,7 +127,7 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
         found = search(cfg, codec, model, images.decode(image_bytes, size))
         return {"tokens": codec.words.lookup(found.tokens), "weights": found.weights, "lengths": found.lengths}
 
-    return export.Service(codec, model, serving_default=caption, attention=attention)
+    return services.Service(codec, model, serving_default=caption, attention=attention)
 
 
 def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callback]:
@@ -139,7 +140,7 @@ def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callba
 
     def free_running() -> dict[str, float]:
         captions = np.concatenate([write(store.values[rows[i : i + 64]]) for i in range(0, len(rows), 64)])
-        return score(run.cfg, run.codec, [{"caption": caption} for caption in export.plain(captions)], validation)
+        return score(run.cfg, run.codec, [{"caption": caption} for caption in services.to_python(captions)], validation)
 
     return [callbacks.FreeRunning(free_running)]
 

@@ -17,7 +17,8 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import cli, export, layers, metrics, optimizers, plots
+from zoo import cli, layers, metrics, optimizers, plots
+from zoo.answers import service as services
 from zoo.data import conllu, sources, synthetic, text, words
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
@@ -107,7 +108,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     return tagger
 
 
-def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> services.Service:
     sentence = tf.TensorSpec([None, None], tf.string, name="tokens")  # "" on the right where a sentence is shorter
 
     @tf.function(input_signature=[sentence])
@@ -150,7 +151,7 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
             return {"tag": codec.tags.lookup(best[:, 0]), "probability": tf.exp(log_probability), "state": state}
 
         signatures["stream"] = stream
-    return export.Service(codec, model, numeric=lambda y: {"tags": layers.crf.best_tags(y)[0]}, **signatures)
+    return services.Service(codec, model, numeric=lambda y: {"tags": layers.crf.best_tags(y)[0]}, **signatures)
 
 
 def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:

@@ -16,7 +16,8 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import cli, export, layers, losses, metrics, optimizers, plots
+from zoo import cli, layers, losses, metrics, optimizers, plots
+from zoo.answers import service as services
 from zoo.data import sources, synthetic, text
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
@@ -99,7 +100,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     return classifier
 
 
-def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> services.Service:
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def classify(texts):
         probabilities = tf.nn.softmax(model(token_ids(cfg, codec, texts).to_tensor(), training=False))  # [B, labels]
@@ -110,7 +111,7 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
             "probabilities": probabilities,
         }
 
-    return export.Service(
+    return services.Service(
         codec, model, numeric=lambda logits: {"probabilities": tf.nn.softmax(logits)}, serving_default=classify
     )
 

@@ -18,8 +18,9 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import callbacks, cli, export, layers, losses, metrics, optimizers, plots
+from zoo import callbacks, cli, layers, losses, metrics, optimizers, plots
 from zoo.answers import search as decoding
+from zoo.answers import service as services
 from zoo.data import parallel, sources, synthetic, text
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
@@ -108,7 +109,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     return translator
 
 
-def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> services.Service:
     encoder, decoder = keras.Model(model.input["source"], model.get_layer("memory").output), model.get_layer("decoder")
     signature = tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="source")])
 
@@ -149,7 +150,7 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
     def n_best(texts):
         return search(texts, cfg.beams)
 
-    return export.Service(codec, model, serving_default=translate, n_best=n_best)
+    return services.Service(codec, model, serving_default=translate, n_best=n_best)
 
 
 def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
