@@ -1,4 +1,4 @@
-"""What TF Serving reads beside a model: requests to warm up with, how to batch, and the list of models.
+"""The files that TF Serving reads beside a model: warm-up requests, batching parameters, and the list of models.
 
     saved_models/models.config                                     --model_config_file
     saved_models/TASK/VERSION/assets.extra/tf_serving_warmup_requests
@@ -14,15 +14,15 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-ROOT = "/models"  # where the server sees the folder of all models; Docker's -v maps it
+ROOT = "/models"  # the server's path of the folder of all models; Docker's -v maps it
 
 
 def write_warm_up(model_dir: Path, name: str, requests: Iterable[tuple[str, dict[str, tf.Tensor]]]) -> None:
-    """Writes requests that the server answers before it is ready, so that no client waits for what is lazy.
+    """Writes requests that the server answers before it is ready, so that no client waits for lazy initialisation.
 
     Args:
-        name: the model's, as the server has it.
-        requests: signatures and their inputs. One that failed would keep the model from being served.
+        name: the model's name on the server.
+        requests: signatures and their inputs. If one failed, the server would not serve the model.
     """
     path = model_dir / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir()
@@ -37,10 +37,13 @@ def write_warm_up(model_dir: Path, name: str, requests: Iterable[tuple[str, dict
 
 
 def write_batching(model_dir: Path, specs: Iterable[tf.TensorSpec]) -> None:
-    """Lets the server put requests together, where no input has rows of different sizes.
+    """Lets the server join requests into batches, unless rows of an input differ in size.
 
-    There it cannot: it would pad a batch with the first value of each request, a first word, say, where the model
-    expects none. Clients of such a model send batches themselves.
+    Such rows it would pad with the first value of each request, for example with its first word, where the model
+    expects "". Clients of such a model send batches themselves.
+
+    Args:
+        specs: all inputs of all signatures.
     """
     if all(spec.shape[1:].is_fully_defined() for spec in specs):
         values = {"max_batch_size": 64, "batch_timeout_micros": 1000, "max_enqueued_batches": 1000}
@@ -49,9 +52,9 @@ def write_batching(model_dir: Path, specs: Iterable[tf.TensorSpec]) -> None:
 
 
 def models_config(folder: Path, root: str = ROOT) -> str:
-    """The list of the models that have a version in `folder`, each by the name of its task."""
+    """The list of the models that have a version in `folder`, in the server's format; their names are the tasks'."""
     names = sorted({path.parts[-3] for path in folder.glob("*/*/saved_model.pb") if path.parts[-2].isdecimal()})
     entries = (
         f'  config {{ name: "{name}" base_path: "{root}/{name}" model_platform: "tensorflow" }}\n' for name in names
     )
-    return f"# Written anew by every export.\nmodel_config_list {{\n{''.join(entries)}}}\n"
+    return f"# Every export writes this file anew.\nmodel_config_list {{\n{''.join(entries)}}}\n"

@@ -1,4 +1,4 @@
-"""LiteRT and ONNX: the same answers in runtimes that have nothing of TensorFlow."""
+"""LiteRT and ONNX give the same answers in runtimes without TensorFlow."""
 
 import re
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import Printed
-from zoo import cli, convert
+from zoo import cli
 from zoo.data import batching, cache
 from zoo.errors import InputError
+from zoo.export import small_devices
 
 
 @pytest.mark.slow
@@ -23,14 +24,14 @@ def test_the_answers_are_the_models(trained, tmp_path, kind):
         assert cli.main(trained.task, command) == 0
     version = tmp_path / f"{run.task.name}-{kind}" / "1"
     assert printed.text.endswith(f"{kind}: {version}\n")
-    beside = {file.name for file in version.iterdir()} - {convert.FILES[kind]}
+    beside = {file.name for file in version.iterdir()} - {small_devices.FILES[kind]}
     assert beside == {file.name for file in (run.directory / "codec").iterdir()}
     examples = list(run.task.splits(run.cfg)["test"])[:20]
     rows = cache.encode(examples, lambda batch: run.task.encode(run.cfg, run.codec, batch))
     batches = [batching.Batch(np.array([i]), tuple(rows.lengths[i])) for i in range(8, 20)]
     if kind == "onnx":
         batches.append(batching.Batch(np.arange(20), tuple(rows.lengths.max(axis=0) + 3)))
-    answer = convert.load(version)
+    answer = small_devices.load(version)
     for batch in batches:
         x, _, weight = batching.pad(rows, batch)
         want = run.service.numeric(run.model(x))
@@ -45,7 +46,7 @@ def test_the_answers_are_the_models(trained, tmp_path, kind):
 def test_what_cannot_be_converted_says_why_and_writes_nothing(trained, tmp_path, kind, monkeypatch):
     run = trained.run
     if run.service.numeric:
-        monkeypatch.setitem(convert.PACKAGES, kind, ("no_such_package",))
+        monkeypatch.setitem(small_devices.PACKAGES, kind, ("no_such_package",))
         why = re.escape(f"no_such_package: pip install 'sequence-task-zoo[{kind}]'")
     else:
         why = f"{run.task.name} cannot be exported as {kind}: .*--format saved_model"

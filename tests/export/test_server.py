@@ -17,9 +17,9 @@ import pytest
 
 from clients import ask_grpc, ask_rest
 from tests.conftest import Trained
-from tests.test_serving import assert_same
-from zoo import serving
-from zoo.task import _row
+from tests.export.test_tf_serving import assert_same
+from zoo.answers.service import row
+from zoo.export import tf_serving
 
 SERVER = shutil.which("tensorflow_model_server")
 pytestmark = pytest.mark.skipif(not SERVER, reason="tensorflow_model_server is not on the PATH")
@@ -36,7 +36,7 @@ def server(trained: Trained, tmp_path_factory):
     """The addresses, "rest" and "grpc", of a server that has the task's export."""
     folder = trained.version.parent.parent
     config = tmp_path_factory.mktemp("server") / "models.config"
-    config.write_text(serving.models_config(folder, str(folder)))
+    config.write_text(tf_serving.models_config(folder, str(folder)))
     rest, port = free_port(), free_port()
     flags = [f"--model_config_file={config}", f"--rest_api_port={rest}", f"--port={port}", "--enable_batching"]
     process = subprocess.Popen([SERVER, *flags, "--enable_per_model_batching_parameters"])
@@ -72,8 +72,8 @@ def test_both_clients_get_what_predict_answers(trained, server, questions):
         of_rest = ask_rest.ask(trained.task.name, instances, signature=signature, address=server["rest"])
         of_rest = {name: np.array([answer[name] for answer in of_rest]) for name in of_rest[0]}
         for i, want in enumerate(trained.run.predict(rows, signature=signature)):
-            assert_same(_row(of_grpc, i), want)
-            assert_same(_row(of_rest, i), want)
+            assert_same(row(of_grpc, i), want)
+            assert_same(row(of_rest, i), want)
 
 
 def as_json(value) -> object:

@@ -1,4 +1,4 @@
-"""What is published, in the hands of the loader that TF Serving has: no Python of TensorFlow, Keras or the zoo."""
+"""Exported models in the loader of TF Serving, in a process without TensorFlow's Python, Keras or the zoo."""
 
 from contextlib import suppress
 
@@ -11,9 +11,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from tests.conftest import Trained
-from zoo import export, loader, serving
+from zoo.answers.service import Service, row
 from zoo.data.samples import tagged_sentences
-from zoo.task import _row
+from zoo.export import loader, proof, publish, tf_serving
 from zoo.tasks import pos_tagging
 
 MANY = 64
@@ -38,7 +38,7 @@ def ask(served: loader.Model, trained: Trained, signature: str, rows: list[dict]
     """A batch as a server answers it, row by row."""
     inputs, _ = trained.run.ask(signature, rows)
     answers = served(signature, **inputs)
-    return [_row(answers, i) for i in range(len(rows))]
+    return [row(answers, i) for i in range(len(rows))]
 
 
 def assert_same(got: dict, want: dict) -> None:
@@ -67,7 +67,7 @@ def test_a_batch_of_one_is_answered_as_in_a_batch_of_many(trained, served, quest
 
 def test_every_server_has_what_the_graph_needs(served):
     assert {"Placeholder", "ReadVariableOp", "MatMul"} <= set(served.operations), "functions are looked into"
-    assert not [name for name in served.operations if export.UNSERVABLE.match(name)]
+    assert not [name for name in served.operations if proof.UNSERVABLE.match(name)]
     assert not served.without_cpu_kernel
     assert not served.xla_functions
 
@@ -91,7 +91,7 @@ def save(module: tf.Module, function, folder) -> None:
 def test_a_graph_that_not_every_server_can_run_is_refused(tmp_path, name, function):
     save(tf.Module(), function, tmp_path)
     with pytest.raises(RuntimeError, match=f"the graph holds .*{name}"):
-        export.prove(tmp_path, {})
+        proof.prove(tmp_path, {})
 
 
 def test_weights_that_a_server_does_not_find_are_noticed(tmp_path):
@@ -102,7 +102,7 @@ def test_weights_that_a_server_does_not_find_are_noticed(tmp_path):
     want = module.function(tf.constant(x))["y"].numpy()
     np.testing.assert_allclose(tf.saved_model.load(tmp_path).signatures["serving_default"](x=tf.constant(x))["y"], want)
     with pytest.raises(RuntimeError, match=r"a server cannot answer.*Could not find variable"):
-        export.prove(tmp_path, {"serving_default": ({"x": x}, {"y": want})})
+        proof.prove(tmp_path, {"serving_default": ({"x": x}, {"y": want})})
 
 
 def bad_values(good: np.ndarray) -> list[np.ndarray]:
@@ -143,8 +143,8 @@ def test_words_are_tagged_as_they_come_as_in_the_whole_sentence(tmp_path):
     cfg = pos_tagging.Config(bidirectional=False, output="softmax", units=6, embedding=6, layers=2, characters="none")
     codec = pos_tagging.codec(cfg, sentences := list(tagged_sentences.examples("train"))[:50])
     service = pos_tagging.serve(cfg, codec, model := pos_tagging.model(cfg, codec))
-    stream = export.Service(codec, model, stream=service.functions["stream"])
-    export.write(stream, tmp_path, name="stream", samples=sentences[:2])
+    stream = Service(codec, model, stream=service.functions["stream"])
+    publish.write(stream, tmp_path, name="stream", samples=sentences[:2])
     tokens = [sentence["tokens"] for sentence in sentences if len(sentence["tokens"]) >= 6][:2]
     whole = service(tokens=tf.constant([row[:6] for row in tokens]))
     with loader.Model(tmp_path) as served:
@@ -188,14 +188,14 @@ def test_a_server_puts_requests_together_where_rows_are_alike(trained):
 
 def test_the_list_of_models_names_what_has_a_version(trained, tmp_path):
     folder = trained.version.parent.parent
-    config = text_format.Parse(serving.models_config(folder), model_server_config_pb2.ModelServerConfig())
+    config = text_format.Parse(tf_serving.models_config(folder), model_server_config_pb2.ModelServerConfig())
     (model,) = config.model_config_list.config
     assert (model.name, model.base_path) == (trained.task.name, f"/models/{trained.task.name}")
-    assert (folder / "models.config").read_text() == serving.models_config(folder)
+    assert (folder / "models.config").read_text() == tf_serving.models_config(folder)
     for path in ("a/1/saved_model.pb", "b/.exporting-1/saved_model.pb", "c/2/saved_model.pb", "c/3/saved_model.pb"):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch()
-    config = text_format.Parse(serving.models_config(tmp_path, "/x"), model_server_config_pb2.ModelServerConfig())
+    config = text_format.Parse(tf_serving.models_config(tmp_path, "/x"), model_server_config_pb2.ModelServerConfig())
     assert [model.base_path for model in config.model_config_list.config] == ["/x/a", "/x/c"]
 
 

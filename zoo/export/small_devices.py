@@ -1,10 +1,10 @@
-"""A model for small devices: a LiteRT or ONNX file with ids in and numbers out, and its vocabularies beside it.
+"""A model for small devices: a LiteRT or ONNX file, ids in, numbers out, with its vocabularies beside it.
 
-    run directory → child process: rebuild of plain operations, convert → temporary folder
+    run directory → child process: trace with Keras' own loops, convert → temporary folder
                   → the format's own runtime: answers must equal the model's → rename to the next version
 
-Neither format has tables of strings: what makes ids of text stays with the application, by the rules of the task's
-`encode`. LiteRT takes one row a call, of any length; ONNX any number of rows, right-padded with 0.
+Neither format has tables of strings, so the application turns text into ids, by the rules of the task's `encode`.
+LiteRT takes one row per call, of any length; ONNX takes any number of rows, right-padded with 0.
 """
 
 import os
@@ -17,11 +17,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import zoo
-from zoo import errors, export
+from zoo import errors
+from zoo.answers.service import Arrays
 from zoo.data import batching, cache
 from zoo.errors import InputError
-from zoo.export import Arrays
+from zoo.export import process, proof
+from zoo.export.publish import NO_GRADIENTS, new_version
 from zoo.layers import recurrent
 
 FILES = {"litert": "model.tflite", "onnx": "model.onnx"}
@@ -29,18 +30,22 @@ PACKAGES = {"litert": ("ai_edge_litert",), "onnx": ("tf2onnx", "onnxruntime")}
 
 
 def publish(run: Any, folder: Path, kind: str, *, keep: int | None = None) -> Path:
-    """The next version in `folder`: the model as `kind`, and the codec's files. Returns its folder.
+    """Publishes the model and the codec's files as the next version in `folder`, proven in the format's own runtime.
 
     Args:
-        run: a `zoo.task.Run` in float32.
+        run: a `Run` in float32.
         kind: "litert" or "onnx".
+        keep: how many versions stay, the new one included; all without it.
+    Returns:
+        the folder of the version.
     Raises:
-        InputError: the task's answer is more than numbers out of a model, or packages are missing.
+        InputError: the answer needs a search around the model, a package is missing, or `folder` cannot be written.
+        RuntimeError: the child process failed, or the converted model answers differently.
     """
     if not run.service.numeric:
         raise InputError(
-            f"{run.task.name} cannot be exported as {kind}: its answer is written by a search around the model, which "
-            "that format has no room for; --format saved_model holds all of it"
+            f"{run.name} cannot be exported as {kind}: its answers come from a search around the model, which "
+            "this format cannot hold; use --format saved_model"
         )
     errors.needs(*PACKAGES[kind], extra=kind, purpose=f"--format {kind}")
     trials = [(x, _arrays(run.service.numeric(run.model(structured(run.model, x))))) for x in encoded(run, 8)]
@@ -48,15 +53,14 @@ def publish(run: Any, folder: Path, kind: str, *, keep: int | None = None) -> Pa
     def prove(path: Path) -> None:
         answer = load(path)
         for inputs, expected in trials:
-            export.compare(kind, answer(**inputs), expected)
+            proof.compare(kind, answer(**inputs), expected)
 
-    return export.publish(
-        folder, lambda path: export.child("zoo.convert.save", str(run.directory), str(path), kind), prove, keep=keep
-    )
+    command = ["trace", str(run.directory)]
+    return new_version(folder, lambda path: process.run([*command, str(path), "--format", kind]), prove, keep=keep)
 
 
 def load(folder: str | os.PathLike[str]) -> Callable[..., Arrays]:
-    """A published model in its runtime, as a function of arrays by name."""
+    """A published model in its own runtime: a function that takes and returns arrays by name."""
     litert, onnx = (Path(folder) / FILES[kind] for kind in ("litert", "onnx"))
     if litert.exists():
         from ai_edge_litert.interpreter import Interpreter
@@ -69,12 +73,15 @@ def load(folder: str | os.PathLike[str]) -> Callable[..., Arrays]:
     return lambda **inputs: dict(zip(outputs, session.run(outputs, inputs), strict=True))
 
 
-def save(run_dir: str, folder: str, kind: str) -> None:
-    """Converts a run; runs in the child process."""
-    run = zoo.load(run_dir, precision="float32")
+def trace(run: Any, folder: Path, kind: str) -> None:
+    """Writes the model of a run as `kind`, and the codec's files. The child process of `publish` calls this.
+
+    Args:
+        run: a `Run` in float32.
+    """
     recurrent.use_keras_loops(run.model)  # before anything is traced
-    run.codec.save(Path(folder))
-    rows = 1 if kind == "litert" else None  # a loop's state has a fixed size there
+    run.codec.save(folder)
+    rows = 1 if kind == "litert" else None  # LiteRT: the state of a loop has a fixed size
     specs = [tf.TensorSpec([rows, *x.shape[1:]], x.dtype, name=x.name) for x in run.model.inputs]
 
     @tf.function(input_signature=specs)
@@ -82,7 +89,7 @@ def save(run_dir: str, folder: str, kind: str) -> None:
         named = {spec.name: value for spec, value in zip(specs, inputs, strict=True)}
         return run.service.numeric(run.model(structured(run.model, named), training=False))
 
-    path = Path(folder) / FILES[kind]
+    path = folder / FILES[kind]
     if kind == "onnx":
         import tf2onnx
 
@@ -92,8 +99,8 @@ def save(run_dir: str, folder: str, kind: str) -> None:
 
 
 def _litert(numbers: Any) -> bytes:
-    """A LiteRT file of a concrete function, with its names as the signature's."""
-    # Not public, but what every converter uses: LiteRT cannot read a variable within a loop.
+    """A concrete function as a LiteRT file; the signature keeps its names."""
+    # Not public, but every converter uses it. LiteRT cannot read a variable inside a loop.
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     constant = convert_variables_to_constants_v2(numbers)
@@ -104,12 +111,12 @@ def _litert(numbers: Any) -> bytes:
         input_signature=[tf.TensorSpec(x.shape, x.dtype, name=x.name.split(":")[0]) for x in constant.inputs],
     )
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures=module.numbers, options=export.NO_GRADIENTS)
+        tf.saved_model.save(module, folder, signatures=module.numbers, options=NO_GRADIENTS)
         return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
 
 
 def encoded(run: Any, count: int) -> list[Arrays]:
-    """The first examples of a run as its model takes them, each a batch of one, by the names of the inputs."""
+    """The first examples of a run as inputs of its model by name, each a batch of one."""
     examples = run.first_examples(count)
     rows = cache.encode(examples, lambda batch: run.task.encode(run.cfg, run.codec, batch))
     batches = [batching.Batch(np.array([i]), tuple(rows.lengths[i])) for i in range(len(examples))]
@@ -118,7 +125,7 @@ def encoded(run: Any, count: int) -> list[Arrays]:
 
 
 def structured(model: keras.Model, named: dict[str, Any]) -> Any:
-    """The model's inputs as it takes them: a dict or a single one."""
+    """Inputs by name in the structure that the model takes: a dict, or the only input itself."""
     return named if isinstance(model.input, dict) else next(iter(named.values()))
 
 
