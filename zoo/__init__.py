@@ -12,7 +12,6 @@ In Python:
 
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -26,31 +25,61 @@ __version__ = "0.2.0"
 __all__ = ["load", "train"]
 
 
-class _OnFirstUse(importlib.abc.MetaPathFinder):
+class _Waiting(ModuleType):
+    """A module whose code runs when an attribute that it does not have yet is used.
+
+    `importlib.util.LazyLoader` will not do: there a second import statement already runs the module.
+    """
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__") and attribute not in ("__all__", "__version__"):
+            raise AttributeError(attribute)  # tools that walk sys.modules ask for __file__ and the like
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        try:
+            vars(self)["__spec__"].loader.now.exec_module(self)
+        except BaseException:
+            self.__class__ = _Waiting  # type: ignore[assignment]
+            raise
+        return getattr(self, attribute)
+
+
+class _OnFirstUse(importlib.abc.Loader, importlib.abc.MetaPathFinder):
     """Has slow modules run when they are first used: Keras, TensorFlow, and all modules in the zoo's packages.
 
     TensorFlow takes seconds to import and `--help` needs none of it, yet a task file begins with ordinary imports. The
     rule is by place: modules directly in zoo/ and task files run at once, everything in a package beside them waits.
     """
 
+    def __init__(self, now: Any = None):
+        self.now = now  # the loader that runs the module
+
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        parts = name.split(".")
-        inside = parts[0] == "zoo" and len(parts) > 2 and parts[1] != "tasks"
-        if not (inside or name in ("keras", "tensorflow")):
+        if name not in ("keras", "tensorflow") and (not name.startswith("zoo.") or name.startswith("zoo.tasks")):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec and spec.loader:
-            spec.loader = importlib.util.LazyLoader(spec.loader)
+        directly = name.count(".") == 1 and spec is not None and spec.submodule_search_locations is None
+        if spec and spec.loader and not directly:
+            spec.loader = _OnFirstUse(spec.loader)
         return spec
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _Waiting(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Runs nothing: `_Waiting` does, on first use."""
 
 
 sys.meta_path.insert(0, _OnFirstUse())
 
 
 def train(
-    task: str, *, recipe: str | os.PathLike[str] | None = None, run_dir: str | os.PathLike[str] | None = None, **options: Any
+    task: str,
+    *,
+    recipe: str | os.PathLike[str] | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> "Run":
     """Trains a task, evaluates it on the test split once, and returns the finished run.
 

@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -71,8 +72,12 @@ def _overview() -> str:
     lines = [f"zoo {__version__}: recurrent sequence models, from raw data to a served model", ""]
     lines += [f"  zoo train {name:<14} {summary}" for name, summary in tasks.summaries().items()]
     lines += ["", "Each trains on its bundled sample in seconds. A finished run knows its task:", ""]
-    lines += [f"  zoo {verb} RUN_DIR{' …' if verb == 'predict' else ''}".ljust(28) + VERBS[verb] for verb in list(VERBS)[1:]]
-    return "\n".join([*lines, "", "Every verb has its own --help. `python -m zoo.tasks.TASK` is the same as `zoo train TASK`."])
+    lines += [
+        f"  zoo {verb} RUN_DIR{' …' if verb == 'predict' else ''}".ljust(28) + VERBS[verb] for verb in list(VERBS)[1:]
+    ]
+    return "\n".join(
+        [*lines, "", "Every verb has its own --help. `python -m zoo.tasks.TASK` is the same as `zoo train TASK`."]
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -140,7 +145,9 @@ def _train_parser(task: Task) -> _Parser:
     several = parser.add_argument_group("several processes, with KERAS_BACKEND=jax")
     several.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, or auto: by Slurm or Kubernetes")
     several.add_argument("--num-processes", metavar="N", type=_positive, help="processes that train together")
-    several.add_argument("--process-id", metavar="I", type=int, help="of this process, from 0; process 0 writes the run")
+    several.add_argument(
+        "--process-id", metavar="I", type=int, help="of this process, from 0; process 0 writes the run"
+    )
     return parser
 
 
@@ -320,7 +327,9 @@ def _trace(task: Task | None, words: list[str]) -> None:
     from zoo.export import publish, small_devices
 
     if given.format == "saved_model":
-        publish.trace(run, Path(given.folder))
+        # Warm-up requests are published with the model, so they are never made of the run's own data.
+        samples = list(islice(run.task.examples(run.task.Config(), "train"), 8))
+        publish.trace(run, Path(given.folder), samples)
     else:
         small_devices.trace(run, Path(given.folder), given.format)
 

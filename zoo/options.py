@@ -1,9 +1,9 @@
 """Options in groups. A task's `Config` is made of them; each field is a flag, a recipe key and a check. No TensorFlow.
 
-    @dataclass(frozen=True)
-    class Config(options.Words, options.Recurrent, options.Training):
-        epochs: int = 8                                   # another default; help and bounds stay
-        pooling: Literal["max", "mean"] = option("max", "how the steps become one vector")
+@dataclass(frozen=True)
+class Config(options.Words, options.Recurrent, options.Training):
+    epochs: int = 8                                   # another default; help and bounds stay
+    pooling: Literal["max", "mean"] = option("max", "how the steps become one vector")
 """
 
 import dataclasses
@@ -19,9 +19,7 @@ from typing import Any, Literal, Self
 from zoo.errors import InputError, did_you_mean
 
 
-def option(
-    default: Any, help: str, *, low: float | None = None, high: float | None = None, basic: bool = False
-) -> Any:
+def option(default: Any, help: str, *, low: float | None = None, high: float | None = None, basic: bool = False) -> Any:
     """A field of a Config: its default, its line in `--help`, and its bounds (inclusive).
 
     Args:
@@ -39,7 +37,8 @@ class Group:
         super().__init_subclass__(**kwargs)
         for name in vars(cls).get("__annotations__", {}):
             value = vars(cls).get(name)
-            inherited = next((base.__dataclass_fields__[name] for base in cls.__mro__[1:] if _declares(base, name)), None)
+            declared = [base.__dataclass_fields__ for base in cls.__mro__[1:] if dataclasses.is_dataclass(base)]
+            inherited = next((fields[name] for fields in declared if name in fields), None)
             if inherited is not None and not isinstance(value, dataclasses.Field):
                 setattr(cls, name, field(default=value, metadata=inherited.metadata))
 
@@ -101,7 +100,9 @@ class Training(Data):
     clip_norm: float = option(1.0, "gradients are clipped to this global norm", low=1e-9)
     average_weights: float = option(0.0, "momentum of a moving average of the weights; 0 is off", low=0, high=0.99999)
     init: str | None = option(None, "a run directory to start from: its vocabularies and weights")
-    checkpoint_seconds: float = option(60.0, "time between checkpoints for --resume; each epoch ends with one too", low=0)
+    checkpoint_seconds: float = option(
+        60.0, "time between checkpoints for --resume; each epoch ends with one too", low=0
+    )
     jit: Literal["auto", "on", "off"] = option("auto", "compile the recurrent loops with XLA; auto: in long runs")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(
         "float32", "training precision; exports are always float32"
@@ -193,7 +194,7 @@ def groups(config: type[Group]) -> dict[str, list[dataclasses.Field]]:
     """The options of a Config by heading: first those that matter most, then the task's own, then group by group."""
     found: dict[str, list[dataclasses.Field]] = {"the options that matter most": [], Group.heading: []}
     for entry in dataclasses.fields(config):  # type: ignore[arg-type]
-        declared = [base for base in config.__mro__ if _annotates(base, entry.name)]
+        declared = [base for base in config.__mro__ if entry.name in vars(base).get("__annotations__", {})]
         if entry.metadata["basic"]:
             heading = "the options that matter most"
         else:
@@ -227,11 +228,3 @@ def check_value(config: type, name: str, value: Any) -> None:
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         between = f"at least {low}" if high is None else f"{low} to {high}"
         raise InputError(f"{name} is {value!r}: expected {between}")
-
-
-def _declares(base: type, name: str) -> bool:
-    return name in getattr(base, "__dataclass_fields__", {})
-
-
-def _annotates(base: type, name: str) -> bool:
-    return name in vars(base).get("__annotations__", {})

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.metrics import Metric
+from zoo.metrics.metric import Metric
 
 BEGIN, END = "<!-- results: written by python -m zoo.report -->", "<!-- end of results -->"
 HEAD = (

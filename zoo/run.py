@@ -15,11 +15,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from zoo import run_dir
 from zoo import task as tasks
-from zoo.answers.service import Service, to_python
+from zoo.answers.service import Service
 from zoo.data import batching, cache, examples, splits
 from zoo.data.codec import Codec
 from zoo.data.examples import Examples
@@ -120,6 +119,11 @@ class Run:
             raise InputError(f"{directory} is incomplete or damaged: {str(error).splitlines()[0]}") from error
         return cls(task, cfg, codec, model, directory, metrics)
 
+    @property
+    def name(self) -> str:
+        """The name of the task."""
+        return tasks.name_of(self.task)
+
     @cached_property
     def service(self) -> Service:
         """Answers raw input; the same service is exported."""
@@ -137,20 +141,7 @@ class Run:
         """
         if keras.config.backend() != "tensorflow":
             return self._predict_in_child(inputs, signature)
-        asked = [self.service.question(value, signature) for value in inputs]
-        answers: list[dict] = [{}] * len(asked)
-        for name in dict.fromkeys(name for name, _ in asked):
-            mine = [i for i, question in enumerate(asked) if question[0] == name]
-            mine.sort(key=lambda i: sum(map(_size, asked[i][1].values())))
-            for start in range(0, len(mine), batch):
-                part = mine[start : start + batch]
-                try:
-                    _, arrays = self.ask(name, [asked[i][1] for i in part])
-                except tf.errors.InvalidArgumentError:
-                    raise self._refusal(name, asked, part) from None
-                for position, i in enumerate(part):
-                    answers[i] = _row(arrays, position)
-        return answers
+        return self.service.answer(inputs, signature=signature, batch=batch)
 
     def _predict_in_child(self, inputs: Iterable[Any], signature: str | None) -> list[dict]:
         lines = "".join(json.dumps(value, default=to_json) + "\n" for value in inputs)
@@ -158,27 +149,12 @@ class Run:
         command += ["--signature", signature] if signature else []
         return [json.loads(line) for line in process.run(command, stdin=lines).splitlines()]
 
-    def _refusal(self, name: str, asked: list, part: list[int]) -> InputError:
-        """The error that names the first input of `part` that has no answer, and why."""
-        for i in sorted(part):
-            try:
-                self.ask(name, [asked[i][1]])
-            except tf.errors.InvalidArgumentError as error:
-                why = error.message.split("}} ", 1)[-1].split(" [Op:")[0].split("\n")[0].rstrip(".")
-                return InputError(f"input {i + 1} of {len(asked)}: {why}")
-        return InputError(f"inputs {min(part) + 1} to {max(part) + 1} cannot be answered together")
-
-    def ask(self, signature: str, rows: list[dict]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """One batch of inputs and its answers as arrays, padding included."""
-        inputs = self.service.batch(signature, rows)
-        answer = self.service(signature, **inputs)
-        return _numpy(inputs), _numpy(answer)
-
     @_by_tensorflow(
         lambda run, data=None, *, split="test": [
-            "evaluate", str(run.directory), "--split", split, "--json", *(["--data", data] if data else [])
+            *("evaluate", str(run.directory), "--split", split, "--json"),
+            *(["--data", data] if data else []),
         ]
-    )  # fmt: skip
+    )
     def evaluate(self, data: str | None = None, *, split: str = "test") -> dict[str, float]:
         """The task's metrics on a split of the run's own data, or of other data in the same form."""
         cfg = dataclasses.replace(self.cfg, data=data) if data else self.cfg
@@ -253,16 +229,16 @@ class Run:
 
     @_by_tensorflow(
         lambda run, to, format, keep: [
-            "export", str(run.directory), "--to", to, "--format", format, "--json", *(["--keep", str(keep)] if keep else [])
+            *("export", str(run.directory), "--to", to, "--format", format, "--json"),
+            *(["--keep", str(keep)] if keep else []),
         ]
-    )  # fmt: skip
+    )
     def _export(self, to: str, format: str, keep: int | None) -> str:
         # An export computes in float32, and so must the answers that it is compared with.
         run = self if self.cfg.precision == "float32" else Run.load(self.directory, precision="float32")
-        name = tasks.name_of(self.task)
         if format == "saved_model":
-            return str(publish.saved_model(run, Path(to) / name, keep=keep))
-        return str(small_devices.publish(run, Path(to) / f"{name}-{format}", format, keep=keep))
+            return str(publish.saved_model(run, Path(to) / self.name, keep=keep))
+        return str(small_devices.publish(run, Path(to) / f"{self.name}-{format}", format, keep=keep))
 
 
 def samples(task: Task, found: Iterable[dict], answers: Sequence[dict], *, count: int = 10) -> str:
@@ -287,30 +263,3 @@ def to_json(value: Any) -> Any:
 def from_json(value: dict) -> Any:
     """For json.loads(object_hook=…): the way back of `to_json`."""
     return base64.b64decode(value["b64"]) if value.keys() == {"b64"} else value
-
-
-def _size(value: Any) -> int:
-    return len(value) if hasattr(value, "__len__") else 1
-
-
-def _numpy(tensors: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in tensors.items()}
-
-
-def _row(arrays: dict[str, np.ndarray], position: int) -> dict[str, Any]:
-    """One row of a batch of answers, without its padding.
-
-    `NAME_lengths` int[B] or int[B, K] holds the row's lengths along the first K axes of NAME; `lengths` holds them for
-    all lists. Lengths are not part of the answer.
-    """
-    row = {name: value[position] for name, value in arrays.items()}
-    common = row.pop("lengths", None)
-    lengths = {
-        name: row.pop(f"{name}_lengths", common if np.ndim(row[name]) else None)
-        for name in list(row)
-        if not name.endswith("_lengths")
-    }
-    return {
-        name: to_python(row[name] if length is None else row[name][tuple(slice(n) for n in np.atleast_1d(length))])
-        for name, length in lengths.items()
-    }

@@ -1,11 +1,11 @@
 """The files of a run: written once, checked when read.
 
-    config.toml    the options, a recipe too; its first lines say which task, recipe, command and commit
-    codec/         everything learned from the training data except the weights
-    model.keras    the trained model, without the optimizer
-    history.csv, data.json, plots/, samples.md, tensorboard/
-    checkpoints/   for --resume; removed when the run is finished
-    metrics.json   the record of the finished run; its presence says that the run is finished
+config.toml    the options, a recipe too; its first lines say which task, recipe, command and commit
+codec/         everything learned from the training data except the weights
+model.keras    the trained model, without the optimizer
+history.csv, data.json, plots/, samples.md, tensorboard/
+checkpoints/   for --resume; removed when the run is finished
+metrics.json   the record of the finished run; its presence says that the run is finished
 """
 
 from __future__ import annotations  # keras in them is not loaded for --help
@@ -27,7 +27,7 @@ import tomli_w
 
 from zoo import task as tasks
 from zoo.data import cache
-from zoo.data.codec import Codec
+from zoo.data import codec as codecs
 from zoo.errors import InputError
 from zoo.export import publish
 from zoo.options import Training
@@ -47,7 +47,7 @@ def new(task_name: str, run_dir: str | os.PathLike[str] | None) -> Path:
         InputError: `run_dir` exists and is not empty.
     """
     parent = Path("runs") / task_name
-    directory = Path(run_dir) if run_dir else parent / str(publish.next_version(parent))
+    directory = Path(run_dir) if run_dir else parent / str(publish.next_number(parent))
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"{directory} exists and is not empty; --run-dir names another, --resume continues a run")
     return directory
@@ -60,7 +60,7 @@ def make(directory: Path) -> None:
         raise InputError(f"cannot make {directory}: {error.strerror}; --run-dir names another") from error
 
 
-def begin(directory: Path, task: Task, cfg: Training, codec: Codec, origin: dict[str, Any]) -> None:
+def begin(directory: Path, task: Task, cfg: Training, codec: codecs.Codec, origin: dict[str, Any]) -> None:
     """Writes the codec and the configuration; from here on the run can be resumed."""
     codec.save(directory / "codec")
     head = {"task": tasks.name_of(task), "format": FORMAT, **origin, "codec": cache.checksum(directory / "codec")}
@@ -102,11 +102,13 @@ def read_config(directory: Path) -> tuple[Task, Training, dict[str, Any]]:
     return task, task.Config.from_toml(directory / "config.toml"), origin
 
 
-def read_codec(directory: Path, origin: dict[str, Any]) -> Codec:
+def read_codec(directory: Path, origin: dict[str, Any]) -> codecs.Codec:
     folder = directory / "codec"
     if not folder.is_dir() or cache.checksum(folder) != origin["codec"]:
-        raise InputError(f"{folder} is not the codec that {directory} was trained with: a file was edited or is missing")
-    return Codec.load(folder)
+        raise InputError(
+            f"{folder} is not the codec that {directory} was trained with: a file has changed or is missing"
+        )
+    return codecs.Codec.load(folder)
 
 
 def read_metrics(directory: Path, task: Task) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The order of a run, from raw examples to a finished run directory. Read it after a task file.
 
-    examples → codec → encode → cache and plan → model → fit → evaluate → metrics.json
+examples → codec → encode → cache and plan → model → fit → evaluate → metrics.json
 """
 
 import atexit
@@ -26,12 +26,13 @@ from zoo.data.codec import Codec
 from zoo.data.examples import Examples
 from zoo.data.remarks import say
 from zoo.errors import InputError
-from zoo.metrics import direction
+from zoo.layers import recurrent
+from zoo.metrics.metric import direction, from_model
 from zoo.options import Training
-from zoo.plots import learning
+from zoo.plots import learning, lengths
 from zoo.run import Run, load_splits
 from zoo.task import Task
-from zoo.training import callbacks, checkpoints, devices, losses, optimizers
+from zoo.training import callbacks, checkpoints, devices, optimizers
 
 
 def train(
@@ -107,15 +108,16 @@ def _run(
         replicas=device.replicas,
         longest=caches["validation"].lengths.max(axis=0),
     )
-    how = {"share": devices.share(), "weigh": losses.weighs(model)}
+    how = {"share": devices.share(), "weigh": model.loss.weighs}
     batches = batching.Batches(caches["train"], buckets, seed=cfg.seed, curriculum=cfg.curriculum, **how)
     validation = batching.Batches(caches["validation"], buckets, seed=None, **how)
     efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
     say(f"batches: {len(batches)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
 
     # 3. The model, its schedule, and the weights to start from.
-    devices.compile_loops(model, cfg.jit, batches.planned, cfg.epochs)
-    device = devices.describe(cfg.precision, model)
+    compiled = devices.compiles_loops(cfg.jit, batches.planned, cfg.epochs)
+    recurrent.compile_loops(model, compiled)
+    device = devices.describe(cfg.precision, compiled=compiled)
     say(f"recurrent layers: {device.recurrence}")
     with devices.scope():
         optimizers.of(model).learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
@@ -172,9 +174,9 @@ def _run(
     choose = np.argmin if direction(cfg.monitor, task.METRICS) == "min" else np.argmax
     best = int(choose(history[cfg.monitor]))
     plots = directory / "plots"
-    learning.learning_curve(history, plots / "learning_curve.png", monitor=cfg.monitor, best=best)
+    learning.curve(history, plots / "learning_curve.png", monitor=cfg.monitor, best=best)
     learning.gradient_norm(history, plots / "gradient_norm.png", clip_norm=cfg.clip_norm)
-    learning.length_histogram(caches["train"].lengths, buckets.edges, plots / "lengths.png", efficiency=efficiency)
+    lengths.histogram(caches["train"].lengths, buckets.edges, plots / "lengths.png", efficiency=efficiency)
     scores = run.report()
     run.metrics = run_dir.rounded(
         {
@@ -254,7 +256,7 @@ def _own_callbacks(task: Task, run: Run, validation: Examples) -> list[keras.cal
     if keras.config.backend() == "tensorflow":
         return own
     possible = [callback for callback in own if not isinstance(callback, callbacks.FreeRunning)]
-    without_search = ["val_loss", *(f"val_{metric.name}" for metric in task.METRICS if metric.of == "model")]
+    without_search = from_model(task.METRICS)
     if len(possible) < len(own) and run.cfg.monitor not in without_search:
         raise InputError(
             f"--monitor {run.cfg.monitor}: searching for answers during training takes KERAS_BACKEND=tensorflow; "

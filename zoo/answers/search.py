@@ -369,3 +369,39 @@ def _best(logits, count: int):
     # logsumexp = the largest logit less its log probability. One softmax is faster than the four operations of exp,
     # sum and log.
     return values, tokens, values[:, :1] - ops.log(_pick(ops.softmax(logits), rows, tokens[:, :1]))
+
+
+def best(
+    cfg: Any,
+    decoder: Any,
+    memory: Any,
+    keep_mask: Any,
+    *,
+    tokens: Any,
+    max_length: Any,
+    n_best: int = 1,
+    never: Sequence[int] = (),
+) -> Decoded:
+    """The answers of an attention decoder over a padded memory, found by beam search.
+
+    Args:
+        cfg: options with `beams` and `length_penalty`.
+        decoder: a `layers.AttentionDecoder`.
+        memory: float[B, T, M], the encoder's outputs.
+        keep_mask: bool[B, T], True where `memory` is real.
+        tokens: the vocabulary that is written; its `start` and `end` frame an answer.
+        never: ids that are never written.
+        max_length, n_best: as in `beam`.
+    """
+    step = decoder.stepper(memory, keep_mask)
+    return beam(
+        without(step, never) if never else step,
+        decoder.start(memory, keep_mask),
+        ops.full((ops.shape(memory)[0],), tokens.start, dtype="int32"),
+        end=tokens.end,
+        max_length=max_length,
+        beams=cfg.beams,
+        n_best=n_best,
+        length_penalty=cfg.length_penalty,
+        positions=ops.shape(memory)[1],
+    )

@@ -1,6 +1,6 @@
 """The classical baseline of captioning."""
 
-from zoo.baselines import Baseline
+from zoo.baselines.baseline import Baseline
 from zoo.data import images, text
 from zoo.data.sources import Examples
 

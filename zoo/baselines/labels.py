@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.baselines import Baseline
+from zoo.baselines.baseline import Baseline
 from zoo.data.sources import Examples, limit
 
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from zoo.baselines import Baseline
+from zoo.baselines.baseline import Baseline
 
 
 def most_frequent(train: Iterable[dict], test: Iterable[dict]) -> Baseline:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from zoo.baselines import Baseline
+from zoo.baselines.baseline import Baseline
 from zoo.data.sources import Examples, limit
 
 

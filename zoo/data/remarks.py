@@ -48,3 +48,8 @@ def collect() -> Iterator[dict[str, Count]]:
         yield seen
     finally:
         _seen.reset(token)
+
+
+def say(line: str) -> None:
+    """Prints a line at once, also where the output is a file."""
+    print(line, flush=True)

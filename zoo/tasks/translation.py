@@ -173,9 +173,7 @@ def show(example: dict, answer: dict) -> str:
 def attention(run, question: dict, path: Path) -> None:
     """Draws which source tokens each token of the answer looked at."""
     answer = run.predict([question], signature="n_best")[0]
-    plots.attention.alignment(
-        answer["attention"], path, source=answer["source_tokens"], target=answer["target_tokens"]
-    )
+    plots.attention.alignment(answer["attention"], path, source=answer["source_tokens"], target=answer["target_tokens"])
 
 
 ARTIFACTS = {"attention.png": attention}

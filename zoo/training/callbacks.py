@@ -13,7 +13,7 @@ import keras
 
 from zoo.data.batching import Batches
 from zoo.errors import InputError
-from zoo.metrics import Metric, direction
+from zoo.metrics.metric import Metric, direction
 from zoo.training import checkpoints, optimizers
 
 
