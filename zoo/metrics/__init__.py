@@ -1,6 +1,6 @@
-"""What a task measures: a declaration for each metric. The modules of this package compute them, one per family.
+"""Metrics, one module per family of tasks. This file has the declaration that a task makes for each of its metrics.
 
-A task module lists its metrics, the one that is reported first:
+The first one is reported in tables:
 
     METRICS = (
         Metric("bleu", format=".1f"),
