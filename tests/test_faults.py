@@ -94,9 +94,9 @@ def test_the_last_two_checkpoints_stay_and_the_one_before_replaces_a_broken_one(
     found = checkpoints.latest(tmp_path)
     assert (found.epoch, found.steps) == (2, 3)
     np.testing.assert_array_equal(found.variables, state(2, 2).variables)
-    assert "0003-00000003.npz is not whole" in capsys.readouterr().out
+    assert "0003-00000003.npz is incomplete or damaged" in capsys.readouterr().out
     (tmp_path / "0002-00000003.npz").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"no checkpoint .* is whole"):
+    with pytest.raises(InputError, match=r"no checkpoint .* can be read"):
         checkpoints.latest(tmp_path)
     assert checkpoints.latest(tmp_path / "empty") is None
 
@@ -107,7 +107,7 @@ def test_a_checkpoint_runs_no_code(tmp_path):
             return (pytest.fail, ("unpickled",))
 
     np.savez(tmp_path / "0000-00000001.npz", about=np.array([Bomb()], dtype=object))
-    with pytest.raises(InputError, match=r"no checkpoint .* is whole"):
+    with pytest.raises(InputError, match=r"no checkpoint .* can be read"):
         checkpoints.latest(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What watches a training run: clock, gradient norm, early stopping, logs, checkpoints."""
+"""The callbacks of a training run: clock, gradient norm, early stopping, logs, checkpoints."""
 
 import csv
 import io
@@ -18,12 +18,12 @@ from zoo.training import checkpoints, optimizers
 
 
 class Progress(keras.callbacks.Callback):
-    """Adds the gradient norm and the learning rate to each epoch's logs, and times the run.
+    """Adds the gradient norm and the learning rate to the logs of each epoch, and times the run.
 
     Attributes:
-        seconds: time in training steps so far, without validation.
-        total: time in training and validation so far.
-        epochs: epochs finished.
+        seconds: seconds spent in training steps so far, without validation.
+        total: seconds spent in training and validation so far.
+        epochs: the number of finished epochs.
     """
 
     def __init__(self):
@@ -57,7 +57,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.History):
-    """The logs of all epochs, kept in a CSV file, which is replaced as a whole."""
+    """Keeps the logs of all epochs, also in a CSV file, which is replaced after every epoch."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -72,10 +72,12 @@ class History(keras.callbacks.History):
 
 
 class FreeRunning(keras.callbacks.Callback):
-    """Adds to each epoch's logs, as val_NAME, what the model scores when nobody holds its hand, such as BLEU.
+    """Scores the model's own answers to the validation split after each epoch, such as BLEU, and logs them as val_NAME.
+
+    The other validation metrics feed the true sequence to the decoder (teacher forcing).
 
     Args:
-        score: () → metrics of the model's own answers to the validation split.
+        score: () → metrics by name; those that are floats are logged.
     """
 
     def __init__(self, score: Callable[[], dict]):
@@ -88,7 +90,7 @@ class FreeRunning(keras.callbacks.Callback):
 
 
 class Ramp(keras.callbacks.Callback):
-    """Moves a scalar weight in a line from 0 in the first epoch to `highest` in the last."""
+    """Raises a scalar weight in equal steps from 0 in the first epoch to `highest` in the last."""
 
     def __init__(self, weight, *, highest: float):
         super().__init__()
@@ -99,11 +101,11 @@ class Ramp(keras.callbacks.Callback):
 
 
 class Diverged(InputError):
-    """The loss is no longer a number."""
+    """The loss is NaN or infinite."""
 
 
 class StopAtNaN(keras.callbacks.Callback):
-    """Ends the run at the step whose loss is NaN or infinite; diverged.json then says which examples it was about."""
+    """Ends the run at the step whose loss is NaN or infinite, and writes the rows of its batch to diverged.json."""
 
     def __init__(self, cfg, directory: Path, batches: Batches):
         super().__init__()
@@ -130,7 +132,13 @@ class StopAtNaN(keras.callbacks.Callback):
 
 @dataclass(frozen=True)
 class Watch:
-    """The callbacks of a run, in the order that they rely on, and those of them that are asked later."""
+    """The callbacks of a run in their order, and two of them by name.
+
+    Attributes:
+        callbacks: all of them.
+        progress: has the times.
+        saving: has the checkpoints.
+    """
 
     callbacks: list[keras.callbacks.Callback]
     progress: Progress
@@ -148,15 +156,19 @@ def for_run(
     stop: checkpoints.Stop,
     resume: checkpoints.State | None,
 ) -> Watch:
-    """What watches a run. Who adds to the logs comes before who reads them.
+    """The callbacks of a run. Callbacks that add to the logs come before callbacks that read them.
 
     Args:
-        batches: of training.
+        cfg: options monitor, patience, checkpoint_seconds, average_weights, learning_rate, clip_norm; to_toml().
+        directory: the run directory.
+        batches: the training batches.
         metrics: the task's declarations; they say whether the monitored metric is minimised.
-        own: the task's. They find the averaged weights in the model where there are some.
-        data: what tells its data from other data.
-        stop: whether the run is to stop.
-        resume: the state to go on from.
+        own: the task's own callbacks. If weights are averaged, the model has the average when they run.
+        data: a fingerprint of the data; a checkpoint of other data cannot be resumed.
+        stop: tells the checkpoint callback to save and stop.
+        resume: the checkpoint to go on from; None starts at the beginning.
+    Raises:
+        InputError: the monitored metric is not declared.
     """
     progress = Progress()
     stopping = keras.callbacks.EarlyStopping(

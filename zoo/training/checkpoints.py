@@ -1,10 +1,10 @@
-"""What a run needs to go on where it was stopped, as if it had never been: the same weights, the same metrics.
+"""Checkpoints: an interrupted run goes on and gives the result of an uninterrupted run, bit for bit.
 
-    all variables (weights, optimizer, dropout's random states, metric sums), best weights, what the callbacks know
-    → one .npz, written under a temporary name and renamed; the last two stay
+    all variables (weights, optimizer, random states of dropout, metric sums), best weights, state of the callbacks
+    → one .npz, written under a temporary name and then renamed; the last two are kept
 
-A checkpoint stands between two steps. The batches that follow are a function of seed, epoch and step
-(`zoo.data.batching`), so they need no state of their own.
+A checkpoint is taken between two steps. The batches that follow depend on seed, epoch and step alone
+(`zoo.data.batching`), so they need no state.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ import numpy as np
 
 from zoo.errors import InputError
 
-KEPT = 2  # the one before last as well: a disk can lose what was written last
+KEPT = 2  # the last but one too, because a disk can lose the last write
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was asked to stop and can go on later; the text says how.
+    """A run was stopped by a signal and can be resumed; the message says how.
 
     Attributes:
-        signal: which signal asked.
+        signal: the number of the signal.
     """
 
     def __init__(self, text: str, signal: int):
@@ -43,9 +43,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Stop:
-    """Whether Ctrl-C or SIGTERM asked the run to stop. While `patient`, it goes on to where it can be saved.
+    """Notes that Ctrl-C or SIGTERM arrived. While `patient`, the run goes on until it can save a checkpoint.
 
-    A second signal does not wait.
+    A second signal raises KeyboardInterrupt at once.
     """
 
     def __init__(self) -> None:
@@ -59,14 +59,14 @@ class Stop:
 
 @contextlib.contextmanager
 def resumable(directory: Path, task: str) -> Iterator[Stop]:
-    """Ctrl-C, SIGTERM or a disk that is full, within it, end in a line that says how to go on with the run there.
+    """Turns Ctrl-C, SIGTERM and a full disk into an error of one line that says how to resume the run in `directory`.
 
     Raises:
-        Interrupted: by a signal.
-        InputError: a file could not be read or written.
+        Interrupted: a signal arrived.
+        InputError: a file could not be read or written, as on a full disk.
     """
     stop = Stop()
-    main = threading.current_thread() is threading.main_thread()  # signals reach no other
+    main = threading.current_thread() is threading.main_thread()  # only the main thread gets signals
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM) if main}
 
     def how() -> str:
@@ -86,14 +86,14 @@ def resumable(directory: Path, task: str) -> Iterator[Stop]:
 
 @dataclass(frozen=True)
 class State:
-    """A moment between two steps of a run.
+    """The state of a run between two steps.
 
     Attributes:
-        epoch, steps: the epoch, and how many steps of it are done.
-        run: what must be the same for the run to go on: its config and its data.
-        callbacks: attributes by callback and name.
-        variables: of model, optimizer and metrics, in their order.
-        best: the weights of the best epoch so far, in the order of `model.weights`; empty before there is one.
+        epoch, steps: the epoch from 0, and how many of its steps are done.
+        run: "config" and "data"; both must be the same when the run is resumed.
+        callbacks: class of a callback → its attributes.
+        variables: those of the model, the optimizer and the metrics, in their order.
+        best: the weights of the best epoch so far, in the order of `model.weights`; empty in the first epoch.
     """
 
     epoch: int
@@ -104,7 +104,7 @@ class State:
     best: Sequence[np.ndarray]
 
     def save(self, folder: Path) -> None:
-        """Writes `folder`/EPOCH-STEPS.npz, whole or not at all, and removes all but the last two."""
+        """Writes `folder`/EPOCH-STEPS.npz, completely or not at all, and removes all but the last two."""
         folder.mkdir(exist_ok=True)
         about = {"epoch": self.epoch, "steps": self.steps, "run": self.run, "callbacks": self.callbacks}
         arrays = {f"variables-{i:04}": value for i, value in enumerate(self.variables)}
@@ -114,16 +114,20 @@ class State:
             with temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
                 file.flush()
-                os.fsync(file.fileno())  # or a power cut could leave the new name with nothing behind it
+                os.fsync(file.fileno())  # otherwise a power cut could leave an empty file under the new name
             temporary.replace(folder / f"{self.epoch:04}-{self.steps:08}.npz")
         finally:
-            temporary.unlink(missing_ok=True)  # of a full disk
+            temporary.unlink(missing_ok=True)  # left over if the disk is full
         for old in _files(folder)[KEPT:]:
             old.unlink()
 
     @classmethod
     def load(cls, path: Path) -> State:
-        """Raises OSError, ValueError, KeyError or zipfile.BadZipFile where the file is not whole."""
+        """Reads a checkpoint.
+
+        Raises:
+            OSError, ValueError, KeyError, zipfile.BadZipFile: the file is incomplete or damaged.
+        """
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             about = json.loads(saved["about"].tobytes())
             arrays = {name: saved[name] for name in sorted(saved)}
@@ -134,57 +138,62 @@ class State:
 
 
 def write(path: Path, text: str) -> None:
-    """Replaces a text file as a whole: what reads it finds the old text or the new one."""
+    """Replaces a text file in one step: a reader finds either the old text or the new one."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, encoding="utf-8", newline="")
     temporary.replace(path)
 
 
 def _files(folder: Path) -> list[Path]:
-    """The checkpoints, the last one first."""
+    """The checkpoint files, newest first."""
     return sorted(folder.glob("*.npz"), reverse=True)
 
 
-def whole(folder: Path) -> Iterator[State]:
-    """The checkpoints that can be read, the last one first; says which cannot."""
+def readable(folder: Path) -> Iterator[State]:
+    """The checkpoints that can be read, newest first. Prints the names of the others."""
     for path in _files(folder):
         try:
             yield State.load(path)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            print(f"{path} is not whole", flush=True)
+            print(f"{path} is incomplete or damaged", flush=True)
 
 
 def latest(folder: Path) -> State | None:
-    """The last whole checkpoint; None where there is no checkpoint.
+    """The newest checkpoint that can be read; None if there is no checkpoint.
 
     Raises:
-        InputError: there are some and none is whole.
+        InputError: there are checkpoints, but none can be read.
     """
-    state = next(whole(folder), None)
+    state = next(readable(folder), None)
     if not state and _files(folder):
-        raise InputError(f"no checkpoint in {folder} is whole; without that folder the run starts again")
+        raise InputError(f"no checkpoint in {folder} can be read; delete the folder to start again")
     return state
 
 
 def make_metrics(model: keras.Model, batch: tuple) -> None:
-    """Has Keras make the metrics' variables, as it does at the first step, so that they can be restored before it."""
+    """Makes the variables of the metrics, so that they can be restored. Keras makes them at the first step.
+
+    Args:
+        batch: x, y and sample_weight.
+    """
     x, y, sample_weight = batch
     model.test_on_batch(x, y, sample_weight=sample_weight)
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves the run every `seconds`, at the end of each epoch's steps, and when it is asked to stop; restores it.
+    """Saves a checkpoint every `seconds`, after each epoch's steps, and when the run is asked to stop. It also restores.
 
-    To be the first of the callbacks: before averaged weights are put in place of the others for validation.
+    It must be the first callback: SwapEMAWeights puts averaged weights into the model before validation, and a
+    checkpoint must have the weights themselves.
 
     Args:
-        folder: where the checkpoints lie.
-        seconds: between two of them.
-        run: what must be the same for the run to go on.
-        attributes: callback → names of its attributes that are its state, other than best weights.
-        stopping: holds the best weights.
-        stop: whether the run is to stop.
-        resume: the state to go on from.
+        folder: the checkpoints.
+        seconds: the time between two of them.
+        run: "config" and "data", see `State`.
+        attributes: callback → the names of the attributes to save, apart from the best weights.
+        stopping: the callback that has the best weights.
+        stop: says whether the run was asked to stop.
+        resume: the checkpoint to go on from; None starts at the beginning.
     """
 
     def __init__(
@@ -221,19 +230,21 @@ class Checkpoint(keras.callbacks.Callback):
         self._saved = time.monotonic()
 
     def good_weights(self) -> list[np.ndarray] | None:
-        """The last finite ones: of the best epoch, else of a checkpoint, in the order of `model.weights`."""
+        """The latest finite weights: of the best epoch, else of a checkpoint, in the order of `model.weights`."""
         place = {id(variable): i for i, variable in enumerate(self._variables())}
-        saved = ([state.variables[place[id(weight)]] for weight in self.model.weights] for state in whole(self.folder))
+        saved = (
+            [state.variables[place[id(weight)]] for weight in self.model.weights] for state in readable(self.folder)
+        )
         known = chain([self.stopping.best_weights] if self.stopping.best_weights else [], saved)
         return next((weights for weights in known if all(np.isfinite(weight).all() for weight in weights)), None)
 
     def _restore(self, state: State) -> None:
         for what in self.run:
             if state.run[what] != self.run[what]:
-                raise InputError(f"the {what} is no longer what the checkpoints in {self.folder} were made with")
+                raise InputError(f"the {what} has changed since the checkpoints in {self.folder} were made")
         variables = self._variables()
         if [v.shape for v in variables] != [v.shape for v in state.variables]:
-            raise InputError(f"{self.folder} is of another model; without that folder the run starts again")
+            raise InputError(f"the checkpoints in {self.folder} are of another model; delete the folder to start again")
         for variable, value in zip(variables, state.variables, strict=True):
             variable.assign(value)
         for of, names in self.attributes.items():
@@ -245,11 +256,13 @@ class Checkpoint(keras.callbacks.Callback):
         self.epoch, self.stop.patient = epoch, True
         if not self.resume:
             return
-        self._restore(self.resume)  # now: metrics and callbacks have just been reset
-        # Keras counts the steps of an epoch from 0: those that were done before are counted again, but not run again.
+        self._restore(self.resume)  # here, because Keras has just reset metrics and callbacks
+        # Keras counts the steps of an epoch from 0. The steps that were done before are counted again, but not run.
         counted = self.model.get_metrics_result()
         self._done, self._step = self.resume.steps, self.model.train_function
-        self.model.train_function = lambda *given: (counted, given[0]) if len(given) > 1 else counted  # as JAX, as TF
+        self.model.train_function = lambda *given: (
+            (counted, given[0]) if len(given) > 1 else counted
+        )  # JAX passes a state, TensorFlow does not
         self.resume = None
 
     def _run_steps_again(self) -> None:
@@ -260,7 +273,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self._step and batch < self._done:
             return
         self._run_steps_again()
-        begun = batch or self.epoch  # before the first step there is nothing to save, and Keras has not made all of it
+        begun = batch or self.epoch  # before the first step, some variables do not exist
         if begun and (self.stop.signal or time.monotonic() - self._saved >= self.seconds):
             self._save(batch)
         if self.stop.signal:

@@ -1,4 +1,4 @@
-"""One place decides what a run computes on and how: backend, accelerator, precision, threads, XLA."""
+"""What a run computes on: backend, accelerator, precision, threads, replicas, processes."""
 
 import contextlib
 import ctypes
@@ -19,15 +19,15 @@ from zoo.layers.recurrent import LSTM, cores, recurrent_path
 
 @dataclass(frozen=True)
 class Device:
-    """What a run computes on; stored with its numbers."""
+    """What a run computes on; it is stored with the results."""
 
     device: str  # "CPU" or the accelerator's name
     cpu: str
     threads: int
     backend: str
     precision: str
-    replicas: int  # devices that share every batch
-    recurrence: str  # how the recurrent layers compute and why, see zoo.layers.recurrent
+    replicas: int  # the number of devices that share every batch
+    recurrence: str  # the path of the recurrent layers and its reason, see zoo.layers.recurrent
 
     def __str__(self) -> str:
         shared = f", batches shared by {self.replicas} devices" if self.replicas > 1 else ""
@@ -45,7 +45,7 @@ def _cpu() -> str:
 
 
 def describe(precision: str, *, compiled: bool = False) -> Device:
-    """What this process computes on; `compiled`: XLA compiles the recurrent loops of training."""
+    """The devices and the precision of this process; `compiled`: XLA compiles the recurrent loops of training."""
     backend = keras.backend.backend()
     accelerators = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
     path = recurrent_path(LSTM(1, dtype=precision))
@@ -57,29 +57,32 @@ def describe(precision: str, *, compiled: bool = False) -> Device:
 
 
 def _keep_freed_memory() -> None:
-    """Tells glibc not to hand freed memory back to the system: a training step frees and takes hundreds of megabytes,
-    and every page that comes fresh costs a fault (measured on the sentiment model: 291 ms → 231 ms a step)."""
+    """Tells glibc to keep freed memory instead of returning it to the system.
+
+    A training step frees and allocates hundreds of megabytes, and every new page costs a page fault (sentiment model:
+    291 ms per step without, 231 ms with).
+    """
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # malloc.h
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # a C library other than glibc
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(mmap_threshold, 32 * 2**20)  # the largest it takes
+        mallopt(mmap_threshold, 32 * 2**20)  # the largest value allowed
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(top_pad, 2**28)
 
 
 def join(coordinator: str, processes: int | None, process: int | None) -> None:
-    """Makes this process one of several that train together, on one machine or many; before Keras computes anything.
+    """Joins this process with others that train together, on one machine or several. Call it before Keras computes.
 
     Args:
-        coordinator: host:port of process 0, or "auto": all three as Slurm or Kubernetes says (`jax.distributed`).
-        processes: how many there are.
-        process: which one this is, from 0.
+        coordinator: host:port of process 0. "auto" takes all three from Slurm or Kubernetes (`jax.distributed`).
+        processes: the number of processes.
+        process: the number of this process, from 0.
     Raises:
-        InputError: the backend cannot, or the others are not there.
+        InputError: the backend is not JAX, a number is missing, or the other processes cannot be reached.
     """
     if keras.backend.backend() != "jax":
         raise InputError(
-            f"--coordinator takes KERAS_BACKEND=jax, this is {keras.backend.backend()}: TensorFlow's strategy for "
+            f"--coordinator needs KERAS_BACKEND=jax, this is {keras.backend.backend()}: TensorFlow's strategy for "
             "several machines fails in Keras 3 (https://github.com/keras-team/keras/issues/20585)"
         )
     if coordinator != "auto" and (processes is None or process is None or not 0 <= process < processes):
@@ -94,7 +97,7 @@ def join(coordinator: str, processes: int | None, process: int | None) -> None:
 
 
 def share() -> tuple[int, int]:
-    """Which part of every batch this process reads, and of how many."""
+    """The part of every batch that this process reads, from 0, and the number of parts."""
     if keras.backend.backend() != "jax":
         return 0, 1
     import jax
@@ -103,7 +106,7 @@ def share() -> tuple[int, int]:
 
 
 def writes() -> bool:
-    """Whether this process writes the run directory: the first of them does."""
+    """Whether this process writes the run directory. Only the first process does."""
     return share()[0] == 0
 
 
@@ -111,7 +114,7 @@ _strategy: Any = None  # tf.distribute.MirroredStrategy where several devices sh
 
 
 def replicas() -> int:
-    """How many devices share every batch."""
+    """The number of devices that share every batch."""
     if _strategy is not None:
         return _strategy.num_replicas_in_sync
     distribution = keras.distribution.distribution()
@@ -119,14 +122,14 @@ def replicas() -> int:
 
 
 def scope() -> contextlib.AbstractContextManager:
-    """Where a model is built so that it trains on all replicas."""
+    """The context to build a model in, so that it trains on all replicas."""
     return _strategy.scope() if _strategy is not None else contextlib.nullcontext()
 
 
 def sum_over_replicas(tensors: list) -> tuple[list, int]:
-    """Each tensor summed over the replicas that run this step (None stays None), and how many they are.
+    """Sums each tensor over the replicas that run this step; None stays None. Also gives the number of replicas.
 
-    On JAX a step sees the whole batch, so that nothing is left to sum.
+    On JAX a step sees the whole batch, so there is nothing to sum and the number is 1.
     """
     if keras.backend.backend() != "tensorflow":
         return tensors, 1
@@ -141,7 +144,7 @@ def sum_over_replicas(tensors: list) -> tuple[list, int]:
 
 
 def _share_batches() -> None:
-    """Takes all devices of the best kind into use."""
+    """Has all GPUs, or else all CPU devices, share every batch."""
     global _strategy
     _strategy = None
     if keras.backend.backend() == "tensorflow":
@@ -166,15 +169,15 @@ def compiles_loops(jit: str, planned: Sequence[Batch], epochs: int) -> bool:
 
 
 def prepare(*, precision: str, seed: int) -> Device:
-    """Sets precision, devices and every random seed; called before a model is built.
+    """Sets precision, devices and all random seeds. Call it before a model is built.
 
-    All devices of the best kind share each batch; CUDA_VISIBLE_DEVICES says which are there.
+    All GPUs, or else all CPU devices, share each batch; CUDA_VISIBLE_DEVICES selects the GPUs.
     """
     keras.config.set_dtype_policy(precision)
     _share_batches()
     _keep_freed_memory()
-    # Keras draws the seeds of layers and initializers from Python's generator. Its own set_random_seed also sets
-    # TensorFlow's, which empties the kernel cache, and with it every SentencePiece model of this process.
+    # Keras draws the seeds of layers and initializers from Python's generator. keras.utils.set_random_seed would also
+    # set TensorFlow's seed, which empties the kernel cache, and with it every SentencePiece model of this process.
     random.seed(seed)
     np.random.seed(seed)
     return describe(precision)
