@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from zoo import devices
+from zoo.layers.crf import tag_nll
 
 
 class WeightedMean(keras.losses.Loss):
@@ -82,3 +83,19 @@ class SequenceCrossentropy(WeightedMean):
 
     def get_config(self):
         return super().get_config() | {"label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class TagLoss(WeightedMean):
+    """Mean negative log-likelihood per token of a sentence's tags, in nats.
+
+    Call arguments:
+        y_true: int[B, T] tags, any value on padding; y_pred: the output of `layers.crf.Softmax` or `layers.crf.CRF`;
+        sample_weight: float[B, T], 0 on padding.
+    """
+
+    def __init__(self, name: str = "tag_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return tag_nll(y_true, y_pred)

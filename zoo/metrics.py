@@ -9,6 +9,7 @@ from keras import ops
 
 from zoo.data.sources import Examples, limit
 from zoo.errors import InputError
+from zoo.layers.crf import best_tags
 from zoo.losses import token_crossentropy
 
 
@@ -34,6 +35,22 @@ class Perplexity(keras.metrics.Metric):
 
     def result(self):
         return ops.exp(self.total / ops.maximum(self.count, 1.0))
+
+
+@keras.saving.register_keras_serializable("zoo")
+class TagAccuracy(keras.metrics.Mean):
+    """Share of tokens whose tag is the one that `layers.crf.best_tags` chooses; for `weighted_metrics=`.
+
+    `update_state` takes int[B, T] tags, the output of `layers.crf.Softmax` or `layers.crf.CRF`, and float[B, T]
+    weights, 0 on padding.
+    """
+
+    def __init__(self, name: str = "accuracy", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        tags, _ = best_tags(ops.convert_to_tensor(y_pred))
+        super().update_state(ops.equal(ops.cast(y_true, "int32"), tags), sample_weight=sample_weight)
 
 
 def translation(truth: Sequence[str], answers: Sequence[str]) -> dict[str, float | str]:

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from zoo import losses, metrics
 from zoo.layers import crf
 
 LENGTHS = np.array([5, 1, 3, 2])  # full, one token, and between
@@ -119,7 +120,7 @@ def test_loss_is_nll_per_token(output):
     layer = crf_of() if output == "crf" else crf.Softmax(TAGS)
     log_probs = layer(scores_of(), KEEP)
     tags, log_probability = crf.best_tags(log_probs)
-    loss = crf.TagLoss()(tags, log_probs, sample_weight=KEEP.astype("float32"))
+    loss = losses.TagLoss()(tags, log_probs, sample_weight=KEEP.astype("float32"))
     assert float(loss) == pytest.approx(-numpy(log_probability).sum() / KEEP.sum(), abs=1e-5)
 
 
@@ -141,7 +142,7 @@ def toy(output, **compile_options):
     log_probs = crf.OUTPUTS[output](2, name="tags")(scores, keep_mask)
     model = keras.Model(words, log_probs)
     model.compile(
-        keras.optimizers.Adam(0.1), loss=crf.TagLoss(), weighted_metrics=[crf.TagAccuracy()], **compile_options
+        keras.optimizers.Adam(0.1), loss=losses.TagLoss(), weighted_metrics=[metrics.TagAccuracy()], **compile_options
     )
     first = np.random.default_rng(0).integers(0, 2, (64, 1))
     tags = (first + np.arange(6)) % 2
