@@ -17,7 +17,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import cli, export, layers, metrics, optimizers, plots
+from zoo import cli, export, layers, losses, metrics, optimizers, plots
 from zoo.data import conllu, sources, synthetic, text, words
 from zoo.task import Config as CommonConfig
 from zoo.task import Run, Task, option
@@ -90,20 +90,12 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
         ends = keras.layers.Embedding(len(codec.affixes), cfg.affix_embedding, name="affixes_embedding")
         seen.append(keras.layers.Reshape([-1, 2 * cfg.affixes * cfg.affix_embedding])(ends(inputs["affixes"])))
     vectors = keras.layers.Concatenate(name="vectors")(seen) if len(seen) > 1 else seen[0]
-    steps, _ = layers.RecurrentEncoder(
-        cfg.units,
-        cell=cfg.cell,
-        layers=cfg.layers,
-        bidirectional=cfg.bidirectional,
-        residual=cfg.residual,
-        dropout=cfg.dropout,
-        variational=cfg.variational,
-    )(vectors, keep_mask=keep_mask)  # [B, T, 2*units]
+    steps, _ = layers.RecurrentEncoder.of(cfg)(vectors, keep_mask=keep_mask)  # [B, T, 2*units]
     steps = keras.layers.Dropout(cfg.dropout, name="dropout")(steps)
     scores = keras.layers.Dense(len(codec.tags), dtype="float32", name="scores")(steps)  # [B, T, tags]
     log_probs = layers.crf.OUTPUTS[cfg.output](len(codec.tags), name="log_probs")(scores, keep_mask)
     tagger = keras.Model(inputs, log_probs, name="pos_tagging")
-    tagger.compile(optimizers.adamw(cfg), layers.crf.TagLoss(), weighted_metrics=[layers.crf.TagAccuracy()])
+    tagger.compile(optimizers.adamw(cfg), losses.TagLoss(), weighted_metrics=[metrics.TagAccuracy()])
     return tagger
 
 

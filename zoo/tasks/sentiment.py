@@ -77,16 +77,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     keep_mask = keras.ops.not_equal(tokens, 0)  # True = real token
     seen = layers.WordDropout(cfg.word_dropout, unknown=codec.words.unknown, name="word_dropout")(tokens)
     vectors = keras.layers.Embedding(len(codec.words), cfg.embedding, name="embedding")(seen)  # [B, T, embedding]
-    steps, state = layers.RecurrentEncoder(
-        cfg.units,
-        cell=cfg.cell,
-        layers=cfg.layers,
-        bidirectional=cfg.bidirectional,
-        residual=cfg.residual,
-        dropout=cfg.dropout,
-        variational=cfg.variational,
-        name="encoder",
-    )(vectors, keep_mask=keep_mask)  # [B, T, 2*units]
+    steps, state = layers.RecurrentEncoder.of(cfg, name="encoder")(vectors, keep_mask=keep_mask)  # [B, T, 2*units]
     summary = layers.Pooling(cfg.pooling, name="pooling")(steps, state, keep_mask)
     summary = keras.layers.Dropout(cfg.dropout, name="dropout")(summary)
     logits = keras.layers.Dense(len(codec.labels), dtype="float32", name="logits")(summary)  # [B, labels]

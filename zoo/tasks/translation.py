@@ -82,9 +82,7 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     target_in = keras.Input([None], dtype="int32", name="target_in")  # [B, S]
     keep_mask, target_keep_mask = keras.ops.not_equal(source, 0), keras.ops.not_equal(target_in, 0)  # True = real
     vectors = keras.layers.Embedding(len(codec.source), cfg.embedding, name="embedding")(source)
-    memory, _ = layers.RecurrentEncoder(
-        cfg.units, cell=cfg.cell, layers=cfg.layers, dropout=cfg.dropout, variational=True, name="encoder"
-    )(vectors, keep_mask)  # [B, T, 2*units]
+    memory, _ = layers.RecurrentEncoder.of(cfg, variational=True, name="encoder")(vectors, keep_mask)  # [B, T, 2*units]
     memory = keras.layers.Dropout(cfg.dropout, name="memory")(memory)
     logits = layers.AttentionDecoder(
         len(codec.target),
