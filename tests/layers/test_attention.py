@@ -99,7 +99,7 @@ def test_errors_say_the_way_out(inputs):
     query, memory = inputs
     with pytest.raises(ValueError, match="bahdanau, dot, general"):
         make_attention("luong", units=3)
-    with pytest.raises(ValueError, match="'dot' and 'general'"):
+    with pytest.raises(ValueError, match="'dot' or 'general'"):
         LuongAttention("cosine")
     with pytest.raises(ValueError, match="4 and 6; use 'general'"):
         LuongAttention("dot")(query[..., :4], memory, KEEP)

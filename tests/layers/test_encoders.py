@@ -1,6 +1,7 @@
 """Encoders and pooling against NumPy, and the laws of masks."""
 
 import random
+import types
 
 import keras
 import numpy as np
@@ -37,6 +38,13 @@ def test_attention_pooling_is_a_weighted_mean_of_real_steps():
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(layer(STEPS, STATE, KEEP)), keras.ops.convert_to_numpy(layer(changed, STATE, KEEP))
     )
+
+
+def test_an_encoder_is_made_from_the_options_of_a_task():
+    cfg = types.SimpleNamespace(units=3, cell="gru", layers=2, dropout=0.2, vocabulary=7)
+    config = RecurrentEncoder.of(cfg, dropout=0.1, name="encoder").get_config()
+    expected = RecurrentEncoder(3, cell="gru", layers=2, dropout=0.1, name="encoder").get_config()
+    assert config == expected
 
 
 def test_unknown_names_are_refused():
