@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import Printed
-from zoo import cli, metrics
+from zoo import cli
 from zoo.data import words
 from zoo.data.samples import tagged_sentences
 from zoo.errors import InputError
@@ -130,32 +130,6 @@ def test_features_are_as_long_as_the_sentence(run, inside):
     for name, width in (("characters", (8,)), ("affixes", (6,)), ("words", ())):
         assert features[name].row_lengths().numpy().tolist() == [1, 3]
         assert features[name].flat_values.shape == (4, *width)
-
-
-def test_metrics_by_hand():
-    examples = [
-        {"tokens": ["The", "zog", "runs"], "tags": ["D", "N", "V"]},
-        {"tokens": ["zog", "the"], "tags": ["N", "D"]},
-    ]
-    answers = [{"tags": ["D", "V", "V"]}, {"tags": ["N", "D"]}]
-    scores = metrics.tagging(answers, examples, known={"The", "runs"})  # new: zog, zog and "the", case counts
-    assert scores == {"accuracy": 4 / 5, "oov_accuracy": 2 / 3, "sentence_accuracy": 1 / 2}
-    assert np.isnan(metrics.tagging(answers, examples, known={"The", "the", "zog", "runs"})["oov_accuracy"])
-
-
-def test_most_frequent_tag_by_hand():
-    train = [
-        {"tokens": ["can", "can", "fish"], "tags": ["AUX", "AUX", "VERB"]},
-        {"tokens": ["can", "it"], "tags": ["NOUN", "PRON"]},
-    ]
-    _, answers = metrics.most_frequent_tag(train, [{"tokens": ["can", "fish", "new"]}, {"tokens": ["Can"]}])
-    assert [answer["tags"] for answer in answers] == [["AUX", "VERB", "AUX"], ["AUX"]]
-
-
-def test_table_has_a_line_for_every_tag():
-    table = metrics.per_tag(["NOUN", "VERB", "VERB"], ["NOUN", "NOUN", "X"])
-    assert table.split("NOUN")[1].split("\n")[0].split() == ["0.500", "1.000", "0.667", "1"]
-    assert {"VERB", "X"} <= set(table.split())
 
 
 def test_new_words_are_those_that_train_does_not_have_as_written(run):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import metrics
+from zoo.baselines.translation import word_for_word
 from zoo.data import batching, cache
 from zoo.data.examples import Examples
 from zoo.data.samples import sentence_pairs
@@ -138,27 +138,6 @@ def test_validation_is_translated_greedily_and_the_sampling_rate_moves(run):
     assert not translation.watch(run_of(monitor="val_perplexity"), examples)
 
 
-def test_word_for_word_learns_a_dictionary():
-    train = [("the dog", "der Hund"), ("the cat", "die Katze"), ("a dog", "ein Hund"), ("a cat", "eine Katze")]
-    train = [{"source": source, "target": target} for source, target in train]
-    name, answers = metrics.word_for_word(train, [{"source": "dog cat unicorn"}, {"source": ""}])
-    assert name == "word for word (IBM model 1)"
-    assert [answer["translation"] for answer in answers] == ["Hund Katze unicorn", ""]
-    blank = [{"source": "", "target": "x"}, {"source": "y", "target": ""}]
-    assert metrics.word_for_word(blank, [{"source": "y"}])[1] == [{"translation": "y"}]
-
-
-def test_translation_scores_are_of_sacrebleu():
-    truth = ["Der Hund schläft jetzt.", "Eine Katze sieht den Hund."]
-    perfect = metrics.translation(truth, truth)
-    assert (perfect["bleu"], perfect["chrf"]) == pytest.approx((100, 100))
-    assert "tok:13a" in perfect["bleu_signature"]
-    assert "case:mixed" in perfect["bleu_signature"]
-    lower = metrics.translation(truth, [text.lower() for text in truth])
-    assert lower["bleu"] < 100, "case counts"
-    assert metrics.sentence_chrf(truth[0], truth[0]) == pytest.approx(100)
-
-
 def test_the_sample_cannot_be_translated_word_for_word():
     train, test = (list(sentence_pairs.examples(split)) for split in ("train", "test"))
     known = {pair["en"] for pair in train}
@@ -167,6 +146,6 @@ def test_the_sample_cannot_be_translated_word_for_word():
         meanings = {}
         assert all(meanings.setdefault(pair[one], pair[other]) == pair[other] for pair in train), "one right answer"
         renamed = [[{"source": pair[one], "target": pair[other]} for pair in part] for part in (train, test)]
-        _, answers = metrics.word_for_word(*renamed)
+        answers = word_for_word(*renamed).answers
         right = [answer["translation"] == pair["target"] for answer, pair in zip(answers, renamed[1], strict=True)]
         assert np.mean(right) < 0.2

@@ -1,98 +1,85 @@
 """A zoo of recurrent sequence models on Keras 3 and TensorFlow: one module per task, from raw data to a served model.
 
-    python -m zoo                      # lists the tasks
-    python -m zoo.tasks.sentiment      # trains one on its bundled sample, in seconds
+    zoo                              # lists the tasks; `python -m zoo` is the same
+    python -m zoo.tasks.sentiment    # trains one on its bundled sample, in seconds
 
 In Python:
 
-    from zoo.tasks import sentiment
-    run = sentiment.TASK.train(sentiment.Config(epochs=2))
+    run = zoo.train("sentiment", epochs=2)
     run.predict(["A fine film."])
+    run = zoo.load("runs/sentiment/1")
 """
 
-import importlib
+import importlib.abc
+import importlib.machinery
 import importlib.util
 import os
 import sys
-import types
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from zoo.run import Run
+
+__version__ = "0.2.0"
+__all__ = ["load", "train"]
 
 
-class _OnFirstUse(types.ModuleType):
-    """Stands in `sys.modules` for a slow module until one of its attributes is asked for.
+class _OnFirstUse(importlib.abc.MetaPathFinder):
+    """Has slow modules run when they are first used: Keras, TensorFlow, and all modules in the zoo's packages.
 
-    TensorFlow takes seconds to import and `--help` needs none of it, yet a task file should begin with ordinary
-    imports. Every import statement works as usual: the real module takes this one's place when it is first used.
+    TensorFlow takes seconds to import and `--help` needs none of it, yet a task file begins with ordinary imports. The
+    rule is by place: modules directly in zoo/ and task files run at once, everything in a package beside them waits.
     """
 
-    def __getattr__(self, attribute: str) -> object:
-        # Tools that walk sys.modules ask every module for __file__ and the like: that is no use of it.
-        if attribute.startswith("__") and attribute not in ("__path__", "__version__"):
-            raise AttributeError(attribute)
-        return getattr(self._real(), attribute)
-
-    def __setattr__(self, attribute: str, value: object) -> None:
-        setattr(self._real(), attribute, value)
-
-    def __delattr__(self, attribute: str) -> None:
-        delattr(self._real(), attribute)
-
-    def _real(self) -> types.ModuleType:
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return importlib.import_module(self.__name__)
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        parts = name.split(".")
+        inside = parts[0] == "zoo" and len(parts) > 2 and parts[1] != "tasks"
+        if not (inside or name in ("keras", "tensorflow")):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec and spec.loader:
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+        return spec
 
 
-def _import_on_first_use(*names: str) -> None:
-    for name in names:
-        # Keras asks whether TensorFlow can be imported, and must not be told yes where it is not installed.
-        if name not in sys.modules and (spec := importlib.util.find_spec(name)):
-            sys.modules[name] = _OnFirstUse(name)
-            vars(sys.modules[name])["__spec__"] = spec  # whoever asks again whether it is installed is told yes
-            parent, _, child = name.rpartition(".")
-            if parent:
-                setattr(importlib.import_module(parent), child, sys.modules[name])
+sys.meta_path.insert(0, _OnFirstUse())
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports every missing CUDA library at start
-_import_on_first_use(
-    "keras",
-    "tensorflow",
-    "zoo.callbacks",
-    "zoo.convert",
-    "zoo.checkpoint",
-    "zoo.data.batching",
-    "zoo.data.cache",
-    "zoo.data.codec",
-    "zoo.data.formats.captions",
-    "zoo.data.images",
-    "zoo.data.samples.scenes",
-    "zoo.data.subwords",
-    "zoo.data.text",
-    "zoo.data.words",
-    "zoo.decoding",
-    "zoo.devices",
-    "zoo.export",
-    "zoo.layers",
-    "zoo.losses",
-    "zoo.metrics",
-    "zoo.optimizers",
-    "zoo.plots",
-    "zoo.serving",
-    "zoo.training.pretrained",
-)
+def train(
+    task: str, *, recipe: str | os.PathLike[str] | None = None, run_dir: str | os.PathLike[str] | None = None, **options: Any
+) -> "Run":
+    """Trains a task, evaluates it on the test split once, and returns the finished run.
+
+    Args:
+        task: its name, such as "sentiment".
+        recipe: a TOML file of options, such as tasks/sentiment/imdb.toml.
+        run_dir: a directory to make; by default runs/TASK/N.
+        options: the task's options, which win over the recipe: `zoo.train("sentiment", data="reviews", epochs=2)`.
+    Raises:
+        zoo.errors.InputError: an unknown task or option, or unusable data.
+    """
+    from zoo import options as groups
+    from zoo import task as tasks
+    from zoo import trainer
+
+    module = tasks.get(task)
+    cfg = groups.configure(module.Config, recipe, options)
+    return trainer.train(module, cfg, directory=run_dir, recipe=str(recipe or "defaults"))
 
 
-def load(run_dir: str | os.PathLike[str], *, precision: str | None = None):
+def load(run_dir: str | os.PathLike[str], *, precision: str | None = None) -> "Run":
     """The finished run in `run_dir`, ready for `predict`, `evaluate` and `export`.
 
     Args:
-        precision: to compute in, such as "float32"; the one that it was trained in without it.
+        precision: the precision to compute in, such as "float32"; by default the training precision.
 
     Raises:
         zoo.errors.InputError: the directory is not one that a run of the zoo wrote.
     """
-    from zoo.task import Run
+    from zoo.run import Run
 
     return Run.load(run_dir, precision=precision)

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from zoo import errors
 from zoo.data import codec
 from zoo.data.text import END_ID, SPECIAL, START_ID, UNKNOWN
 from zoo.errors import InputError
@@ -26,6 +27,7 @@ class Subwords(tf.Module):
 
     def __init__(self, model: bytes):
         super().__init__()
+        errors.needs("tensorflow_text", extra="translation")
         import tensorflow_text
 
         self._model = model
@@ -42,6 +44,7 @@ class Subwords(tf.Module):
         Raises:
             InputError: `size` is too small for the characters of `texts`, or there is no text.
         """
+        errors.needs("sentencepiece", extra="translation")
         import sentencepiece
 
         model = io.BytesIO()
@@ -81,6 +84,7 @@ class Subwords(tf.Module):
 
     def save(self, file: Path) -> None:
         """Writes the model, and beside it a readable `.vocab` as SentencePiece itself writes it."""
+        errors.needs("sentencepiece", extra="translation")
         import sentencepiece
 
         file.write_bytes(self._model)

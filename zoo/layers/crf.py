@@ -1,7 +1,7 @@
 """One tag per token: a softmax or a linear-chain CRF on top of the scores, with one interface for both.
 
     log_probs = crf.OUTPUTS["crf" or "softmax"](tags)(scores, keep_mask)            # the model's output
-    model.compile(loss=crf.TagLoss(), weighted_metrics=[crf.TagAccuracy()])
+    model.compile(loss=losses.TagLoss(), weighted_metrics=[tags.TagAccuracy()])  # zoo.training.losses, zoo.metrics.tags
     tags, log_probability = crf.best_tags(log_probs)
     probabilities = crf.tag_probabilities(log_probs, keep_mask)
 
@@ -16,8 +16,6 @@ https://arxiv.org/abs/1603.01360; Ma & Hovy 2016, section 2.3, https://arxiv.org
 
 import keras
 from keras import ops
-
-from zoo.losses import WeightedMean
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -159,29 +157,6 @@ def tag_probabilities(log_probs, keep_mask):
         _, marginals = _scan(forward, anywhere, ops.shape(chain)[0])
         probabilities = ops.transpose(marginals, (1, 0, 2))
     return ops.where(keep_mask[:, :, None], probabilities, 0.0)
-
-
-@keras.saving.register_keras_serializable("zoo")
-class TagLoss(WeightedMean):
-    """`tag_nll` as a loss, per unit of weight: with weight 1 on tokens and 0 on padding, the NLL per token, nats."""
-
-    def __init__(self, name: str = "tag_loss", **kwargs):
-        super().__init__(name=name, **kwargs)
-
-    def call(self, y_true, y_pred):
-        return tag_nll(y_true, y_pred)
-
-
-@keras.saving.register_keras_serializable("zoo")
-class TagAccuracy(keras.metrics.Mean):
-    """The share of tokens whose tag is the one in `best_tags`; for `weighted_metrics=`, with weight 0 on padding."""
-
-    def __init__(self, name: str = "accuracy", dtype=None):
-        super().__init__(name=name, dtype=dtype)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        tags, _ = best_tags(ops.convert_to_tensor(y_pred))
-        super().update_state(ops.equal(ops.cast(y_true, "int32"), tags), sample_weight=sample_weight)
 
 
 def _check_tags(layer, scores_shape):

@@ -263,7 +263,7 @@ class AttentionDecoder(keras.layers.Layer):
         return self._logits(self._dropped(readout, state, "readout"), projection), state, weights
 
     def stepper(self, memory, keep_mask):
-        """`step` for `zoo.decoding`: (tokens, state) → logits, state, weights.
+        """`step` for `zoo.answers.search`: (tokens, state) → logits, state, weights.
 
         What no step changes is computed here, once: the keys, and a tied embedding's transpose.
         """
