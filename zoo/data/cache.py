@@ -167,7 +167,7 @@ class Stored:
 class Windows:
     """A result of `encode`: one example per window into a long array. Windows may overlap.
 
-    The array is written once and a window is never copied, so that any number of windows costs eight bytes each. Fields
+    The array is written once and a window is never copied, so a window costs a few bytes, whatever its length. Fields
     and batches that share an array share its one copy if they are given the same object.
 
     Attributes:
