@@ -145,3 +145,57 @@ def test_curriculum_goes_from_short_to_long_and_then_ends():
     assert edges[1] != sorted(edges[1])
     plain = batching.plan(lengths, buckets, seed=1)
     assert {tuple(batch.rows) for batch in plain} == {tuple(batch.rows) for batch in plans[0]}, "the same batches"
+
+
+def test_a_loss_per_row_has_a_weight_per_row_and_sees_where_y_ends():
+    """CTC: one loss a row; 0 is a label or the blank, so that padding of y has to be another number."""
+    rows = [{"sound": [5, 6, 7, 8], "text": [0, 1]}, {"sound": [9, 9], "text": [2]}]
+    encoded = cache.encode(rows, lambda batch: (batch["sound"], batch["text"]))
+    batch = batching.Batch(np.array([1, 0, -1]), (4, 3))
+    x, y, weight = batching.pad(encoded, batch, weigh="rows")
+    assert weight.tolist() == [1, 1, 0]
+    assert weight.dtype == np.float32
+    assert y.tolist() == [[2, -1, -1], [0, 1, -1], [2, -1, -1]]
+    assert x.tolist() == [[9, 9, 0, 0], [5, 6, 7, 8], [9, 0, 0, 0]], "padding of x stays 0"
+    assert batching.pad(encoded, batch)[2].tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
+
+
+def test_floats_are_padded_with_zero_whatever_the_weights():
+    series = [np.array([np.nan, 1.0], np.float32), np.array([2.0], np.float32)]
+    encoded = cache.encode([{"x": one} for one in series], lambda batch: (batch["x"], batch["x"]))
+    for weigh in ("steps", "rows"):
+        x, y, _ = batching.pad(encoded, batching.Batch(np.array([1, -1]), (3,)), weigh=weigh)
+        assert x.tolist() == y.tolist() == [[2, 0, 0], [2, 0, 0]]
+
+
+def test_unsigned_labels_cannot_be_padded_with_minus_one():
+    encoded = cache.encode(
+        [{"y": np.array([1, 2], np.uint8)}, {"y": np.array([1], np.uint8)}], lambda batch: (batch["y"], batch["y"])
+    )
+    with pytest.raises(ValueError, match="y is uint8: encode has to give signed integers"):
+        batching.pad(encoded, batching.Batch(np.array([0, 1]), (2,)), weigh="rows")
+
+
+def test_fit_takes_weights_per_row():
+    import keras
+
+    rows = [{"sound": [[1.0, 2.0]] * n, "text": [1] * (n // 2 + 1)} for n in range(1, 9)]
+    rows = [{"sound": np.array(row["sound"], np.float32), "text": row["text"]} for row in rows]
+    encoded = cache.encode(rows, lambda batch: (batch["sound"], batch["text"]))
+    buckets = batching.choose_buckets(encoded.lengths, batch_tokens=30, shapes=3)
+    batches = batching.Batches(encoded, buckets, seed=0, weigh="rows")
+    for _, y, weight in batches.for_validation():
+        assert weight.shape == y.shape[:1]
+
+    class RowLoss(keras.losses.Loss):
+        """The distance of the sum of the outputs from the number of labels; one value a row."""
+
+        def call(self, y, outputs):
+            steps = keras.ops.sum(keras.ops.cast(y >= 0, "float32"), axis=1)
+            return keras.ops.square(keras.ops.sum(outputs[..., 0], axis=1) - steps)
+
+    inputs = keras.Input((None, 2))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", RowLoss(reduction="mean_with_sample_weight"))
+    history = model.fit(batches.for_training(), steps_per_epoch=len(batches), shuffle=False, verbose=0).history
+    assert np.isfinite(history["loss"][0])
