@@ -5,13 +5,8 @@ from typing import Literal
 import keras
 from keras import ops
 
-<<<<<<< HEAD:zoo/training/losses.py
 from zoo.layers.crf import tag_nll
 from zoo.training import devices
-=======
-from zoo import devices
-from zoo.layers.crf import tag_nll
->>>>>>> layers:zoo/losses.py
 
 
 class WeightedMean(keras.losses.Loss):
@@ -109,18 +104,11 @@ class SequenceCrossentropy(WeightedMean):
 
 @keras.saving.register_keras_serializable("zoo")
 class TagLoss(WeightedMean):
-<<<<<<< HEAD:zoo/training/losses.py
     """Mean negative log-likelihood of the tags per token, in nats: `zoo.layers.crf.tag_nll`.
 
     Call arguments:
         y_true: int[B, T] tags.
         y_pred: the output of a tagging layer, see `zoo.layers.crf`.
-=======
-    """Mean negative log-likelihood per token of a sentence's tags, in nats.
-
-    Call arguments:
-        y_true: int[B, T] tags, any value on padding; y_pred: the output of `layers.crf.Softmax` or `layers.crf.CRF`;
->>>>>>> layers:zoo/losses.py
         sample_weight: float[B, T], 0 on padding.
     """
 
