@@ -76,6 +76,21 @@ def test_a_short_training_is_averaged_over_its_end():
     assert average < -7.5
 
 
+def test_a_restored_optimizer_goes_on_with_the_same_average():
+    weight, later = keras.Variable([1.0]), keras.Variable([0.0])
+    optimizer, restored = (optimizers.adamw(Config(average_weights=0.995)) for _ in range(2))
+    optimizer.build([weight])
+    restored.build([later])
+    for _ in range(5):
+        optimizer.apply([ops.ones(1)], [weight])
+    for variable, value in zip([later, *restored.variables], [weight, *optimizer.variables], strict=True):
+        variable.assign(value)
+    for one, variable in ((optimizer, weight), (restored, later)):
+        one.apply([ops.ones(1)], [variable])
+    for one, other in zip(restored.variables, optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(one), ops.convert_to_numpy(other))
+
+
 def rates(steps: list[int], **options) -> list[float]:
     schedule = optimizers.schedule(Config(learning_rate=1.0, warmup=0.1, **options), 100)
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))

@@ -181,7 +181,7 @@ def make_metrics(model: keras.Model, batch: tuple) -> None:
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves a checkpoint every `seconds`, after each epoch's steps, and when the run is asked to stop. It also restores.
+    """Saves a checkpoint every `seconds`, after each epoch's steps, and when the run is asked to stop; restores one.
 
     It must be the first callback: SwapEMAWeights puts averaged weights into the model before validation, and a
     checkpoint must have the weights themselves.
