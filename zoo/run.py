@@ -61,7 +61,7 @@ def load_splits(task: Task, cfg: Data) -> dict[str, Examples]:
         f"{len(part):,} {split}" + (f" of {whole[split]:,}" if len(part) < whole[split] else "")
         for split, part in found.items()
     ]
-    note = f" ({' and '.join(held_out)} held out from train, {how})" if held_out else ""
+    note = f" ({' and '.join(held_out)} held out from train {how})" if held_out else ""
     say(f"data: {cfg.data}: {', '.join(counts)}{note}")
     if remark:
         say(f"  {remark}: no answer has it, so it counts as a mistake")

@@ -1,17 +1,24 @@
 """The classical baseline of captioning."""
 
+from typing import Any
+
+import numpy as np
+
 from zoo.baselines.baseline import Baseline
-from zoo.data import images, text
-from zoo.data.sources import Examples
+from zoo.data import text
+from zoo.data.examples import Examples
 
 
-def nearest_picture(network: images.Network, train: Examples, test: Examples) -> Baseline:
-    """Repeats the first caption of the training picture that is most similar.
+def nearest_picture(network: Any, train: Examples, test: Examples) -> Baseline:
+    """Gives each picture the first caption of the most similar training picture.
 
     Args:
-        network: computes the features that pictures are compared by.
-        train, test: each example with "image_bytes", and for training "captions".
+        network: a `zoo.training.pretrained.Network`; pictures are compared by its features.
+        train, test: examples with "image_bytes", and for training "captions".
     """
-    features, rows = images.nearest(network, train, test)
-    captions = text.plain([example["captions"][0] for example in train])
-    return Baseline(f"caption of the nearest picture by {features}", [{"caption": captions[row]} for row in rows])
+    known = network.summary(example["image_bytes"] for example in train)
+    asked = network.summary(example["image_bytes"] for example in test)
+    rows = np.argmax(asked @ known.T, axis=1)
+    captions = text.normalize([example["captions"][0] for example in train])
+    features = "CNN features" if network.pretrained else "blurred pixels"
+    return Baseline(f"caption of the nearest picture by {features}", answers=[{"caption": captions[r]} for r in rows])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from zoo.baselines.baseline import Baseline
-from zoo.data.sources import Examples, limit
+from zoo.data.examples import Examples, limit
 
 
 def tfidf(train: Examples, test: Examples, *, seed: int, characters: int = 40_000_000) -> Baseline:

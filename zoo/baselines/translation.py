@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from zoo.baselines.baseline import Baseline
-from zoo.data.sources import Examples, limit
+from zoo.data.examples import Examples, limit
 
 
 def word_for_word(train: Examples, test: Iterable[dict], *, rounds: int = 5, pairs_at_most: int = 50_000) -> Baseline:

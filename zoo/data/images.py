@@ -3,9 +3,6 @@
 FILE.jpg → image_bytes → decode → uint8[size, size, 3]
 """
 
-from collections.abc import Iterable
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
@@ -48,17 +45,3 @@ def fault(image_bytes: bytes) -> str | None:
     except tf.errors.InvalidArgumentError as error:
         return error.message.split("}} ", 1)[-1].split(" [Op:")[0].rstrip(".")
     return None
-
-
-def nearest(network: Any, train: Iterable[dict], test: Iterable[dict]) -> tuple[str, list[int]]:
-    """The most similar training picture for each picture of `test`.
-
-    Args:
-        network: a `zoo.training.pretrained.Network`.
-        train, test: examples with "image_bytes".
-    Returns:
-        the name of the features that are compared, and a row of `train` for each row of `test`.
-    """
-    known = network.summary(example["image_bytes"] for example in train)
-    asked = network.summary(example["image_bytes"] for example in test)
-    return "CNN features" if network.pretrained else "blurred pixels", np.argmax(asked @ known.T, axis=1).tolist()

@@ -37,6 +37,11 @@ class Split:
             expected = "no key" if self.how == "random" else "a key"
             raise ValueError(f"a {self.how} split takes {expected}; got {self.key!r}")
 
+    def __str__(self) -> str:
+        """As the end of "held out from train …"."""
+        words = {"random": "at random", "stratified": "in proportion by", "group": "by", "time": "the last by"}
+        return " ".join(filter(None, [words[self.how], self.key]))
+
 
 def random() -> Split:
     """Examples are drawn at random."""

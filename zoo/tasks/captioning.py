@@ -59,6 +59,7 @@ METRICS = (
     Metric("bleu_1", better="max", format=".3f"),
     Metric("bleu_2", better="max", format=".3f"),
     Metric("bleu_3", better="max", format=".3f"),
+    Metric("perplexity", better="min", format=".2f", of="model"),
 )
 SPLIT = splits.random()
 
