@@ -85,8 +85,7 @@ class Service(tf.Module):
             try:
                 self.ask(name, [asked[i][1]])
             except tf.errors.InvalidArgumentError as error:
-                why = error.message.split("}} ", 1)[-1].split(" [Op:")[0].split("\n")[0].rstrip(".")
-                return InputError(f"input {i + 1} of {len(asked)}: {why}")
+                return InputError(f"input {i + 1} of {len(asked)}: {_reason(error.message)}")
         return InputError(f"inputs {min(part) + 1} to {max(part) + 1} cannot be answered together")
 
     def question(self, value: Any, signature: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -116,9 +115,17 @@ class Service(tf.Module):
         return _numpy(inputs), _numpy(self(signature, **inputs))
 
     def batch(self, signature: str, rows: list[dict[str, Any]]) -> dict[str, tf.Tensor]:
-        """Rows of inputs as the tensors of a signature; shorter lists are padded on the right with "" or 0."""
+        """Rows of inputs as the tensors of a signature; shorter lists are padded on the right with "" or 0.
+
+        Raises:
+            InputError: a value has another type than the signature takes.
+        """
         specs = self.inputs_of(signature)
-        return {name: _tensor([row[name] for row in rows], spec) for name, spec in specs.items()}
+        try:
+            return {name: _tensor([row[name] for row in rows], spec) for name, spec in specs.items()}
+        except (TypeError, ValueError) as error:
+            wanted = ", ".join(f"{name} {spec.dtype.name}" for name, spec in specs.items())
+            raise InputError(f"no answer to {str(rows)[:80]}: {signature} takes {wanted}") from error
 
     def trial(self, signature: str, example: dict[str, Any]) -> dict[str, Any]:
         """One row of inputs to try a signature with.
@@ -135,6 +142,13 @@ class Service(tf.Module):
 
         specs = self.inputs_of(signature)
         return {name: example[name] if name in example else other(spec) for name, spec in specs.items()}
+
+
+def _reason(message: str) -> str:
+    """The sentence of TensorFlow's message that says what is wrong, without stack traces and names of nodes."""
+    before_node = message.split("\n\t [[")[0].strip()
+    *_, line = before_node.splitlines()
+    return line.split("}} ", 1)[-1].split(" [Op:")[0].rstrip(".")
 
 
 def row(arrays: Arrays, position: int) -> dict[str, Any]:
