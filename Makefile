@@ -1,38 +1,41 @@
-# One target = one whole job, set-up included.  make sentiment · make test · make check · make slow
+# Each target is a whole job, set-up included. `make` alone lists them.
 PYTHON ?= python3
 RUN = .venv/bin/python
 
-.PHONY: sentiment test check slow audit notebooks gpu-check bench clean
+.PHONY: help sentiment test check slow audit notebooks gpu-check bench clean
+
+help:                    ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sentiment: .venv/ready   ## train, evaluate, export and answer on the bundled sample
 	$(RUN) -m zoo.tasks.sentiment
 
-test: .venv/ready        ## the tests, under four minutes
+test: .venv/ready        ## the fast tests, in under four minutes
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadgroup
 
-check: .venv/ready       ## style, types, secrets, and whether the results table is up to date
+check: .venv/ready       ## style, types, secrets, and whether the results table is current
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m detect_secrets.pre_commit_hook --exclude-lines '"commit": "[0-9a-f]{12}"' $$(git ls-files)
 	$(RUN) -m zoo.report --check
 
-slow: .venv/ready        ## notebooks and long tests
+slow: .venv/ready        ## the notebooks and the slow tests
 	$(RUN) -m pytest -m slow -n 2 --dist loadgroup --ignore tests/test_hostile.py --ignore tests/test_memory.py
 	$(RUN) -m pytest -m slow tests/test_hostile.py tests/test_memory.py
 
-audit: .venv/ready       ## known weaknesses of the packages; fails too where the database is out of reach
+audit: .venv/ready       ## known vulnerabilities in dependencies; fails too if the database cannot be reached
 	$(RUN) -m pip install --quiet --constraint constraints.txt pip-audit
 	$(RUN) -m pip_audit --strict --disable-pip --no-deps --requirement constraints.txt
 
-notebooks: .venv/ready   ## opens JupyterLab on the notebooks
+notebooks: .venv/ready   ## open JupyterLab on the notebooks
 	$(RUN) -m pip install --quiet -e '.[notebooks]'
 	$(RUN) -m jupyterlab notebooks
 
-gpu-check: .venv/ready   ## does the accelerator, if there is one, compute what the CPU computes, and how fast?
+gpu-check: .venv/ready   ## compare the accelerator, if there is one, with the CPU: results and speed
 	$(RUN) -m benchmarks.gpu_check
 
-bench: .venv/ready .bench/torch/ready .bench/joeynmt/ready   ## beside its peers: make bench ARGS="--only core --quick"
+bench: .venv/ready .bench/torch/ready .bench/joeynmt/ready   ## measure speed beside other libraries: make bench ARGS="--only core --quick"
 	$(RUN) -m benchmarks --torch .bench/torch/bin/python --joeynmt .bench/joeynmt/bin/python $(ARGS)
 
 .bench/%/ready: benchmarks/requirements-%.txt
@@ -45,5 +48,5 @@ bench: .venv/ready .bench/torch/ready .bench/joeynmt/ready   ## beside its peers
 	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-clean:
-	rm -rf .venv .bench .pytest_cache .mypy_cache .ruff_cache
+clean:                   ## remove the environments and the tools' caches
+	rm -rf build dist *.egg-info .venv .bench .pytest_cache .mypy_cache .ruff_cache

@@ -1,12 +1,13 @@
-"""Measures the zoo beside PyTorch and plain Keras on the same work, and writes results.json and README.md.
+"""Measures the zoo beside PyTorch, plain Keras and JoeyNMT on the same work; writes results.json and README.md.
 
     make bench                                              # everything; makes the peers' environments first
-    make bench ARGS="--only core --quick"                   # one row, few shapes
+    make bench ARGS="--only core --quick"                   # one section, few sizes
     make bench ARGS="--imdb data/sentiment_imdb --pos data/pos_ud_english_ewt --multi30k data/mt_multi30k"
+    python -m benchmarks --render                           # README.md from results.json, nothing is measured
 
-Every peer is a process of its own with its own threads; they take turns, one timed round each, so that a machine's slow
-minute hits all alike. Warm-up (tracing, compiling) is apart. A case is written as soon as it is measured and replaces
-what was measured before: a run that was interrupted goes on with --only.
+Each peer is a process with its own threads. The peers take turns, one timed round each, so a slow minute of the machine
+affects all of them. Warm-up (tracing and compiling) is measured apart. Each case is written as soon as it is measured,
+in place of its earlier result: after an interruption, --only continues with the sections that are left.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 ROWS = {
@@ -31,8 +33,9 @@ ROWS = {
     "multi30k": "Translation, Multi30k, beside JoeyNMT",
     "accuracy": "Time to a good sentiment model",
     "growth": "Growing data",
-    "start": "Waiting for the first answer",
+    "start": "Time to the first answer",
 }
+BESIDE = {"keras": "Keras", "torch": "PyTorch", "own": "the machine's peak"}  # in this order
 
 
 class Peer:
@@ -70,7 +73,7 @@ def started(row: str, pythons: dict[str, str], threads: int) -> Iterator[list[Pe
 
 
 def measure(peers: list[Peer], row: str, case: dict, *, rounds: int) -> dict:
-    """Per peer and call: seconds of a round (median, least, greatest), tokens per second, what else a call tells."""
+    """Per peer and call: the seconds of a round (median, minimum, maximum), tokens per second, and further numbers."""
     module = importlib.import_module(f"benchmarks.{row}")
     fixed = module.work(case) if hasattr(module, "work") else {}
     with tempfile.TemporaryDirectory() as folder:
@@ -95,87 +98,174 @@ def measure(peers: list[Peer], row: str, case: dict, *, rounds: int) -> dict:
     return result
 
 
-def lines(record: dict) -> list[str]:
-    """The rows of the table that one case makes: what, the peer's and the zoo's speed, their ratio, the goal."""
-    module, peers = importlib.import_module(f"benchmarks.{record['row']}"), record["peers"]
-    case = record["case"]
-    what = " ".join(str(case[key]) for key in ("cell", "units", "batch", "length") if key in case)
-    what = (f"{'bi' if case['bidirectional'] else 'uni'} {what}" if "bidirectional" in case else what) or record["row"]
-    what += ", input feeding" if case.get("input_feeding") else ""
-    table = []
+class Line(NamedTuple):
+    """One comparison of a case: a call of the zoo beside the same call of a peer."""
 
-    def line(call: str, mine: str, other: str, value: float | None, goal: str) -> None:
-        """`goal` says what `value` must be, as in "≥ 1.2", or without a ratio what `mine` must be; "–" says nothing."""
-        compare, _, number = goal.partition(" ")
-        shown, value = ("–", float(mine.split()[0])) if value is None else (f"{value:.2f}", value)
-        verdict = ""
-        if number:
-            limit = float(number.removesuffix(" s"))
-            verdict = "✓" if (value >= limit if compare == "≥" else value <= limit) else "missed"
-        table.append(f"| {what}, {call} | {mine} | {other} | {shown} | {goal} | {verdict} |")
+    call: str  # such as "train"
+    ours: str  # the name of the zoo's peer, such as "zoo --jit"
+    mine: str  # its name and speed, as text
+    peer: str
+    other: str
+    value: float | None  # the zoo's speed divided by the peer's; None where there is no peer
+    shown: str
+    goal: str  # what `value` must be, as in "≥ 1.2", or without a peer what `mine` must be; "–": there is no goal
 
+    @property
+    def verdict(self) -> str:
+        compare, _, number = self.goal.partition(" ")
+        if not number:
+            return ""
+        value = float(self.mine.split()[0]) if self.value is None else self.value
+        limit = float(number.removesuffix(" s"))
+        return "✓" if (value >= limit if compare == "≥" else value <= limit) else "missed"
+
+
+def compared(record: dict) -> list[Line]:
+    """Every comparison that one case makes."""
+    module, case, peers = importlib.import_module(f"benchmarks.{record['row']}"), record["case"], record["peers"]
+    found = []
     for ours in (name for name in peers if name.startswith("zoo")):
         for name in (name for name in peers if not name.startswith("zoo")):
             for call, goal in module.goals(case, name).items():
                 unit = getattr(module, "UNIT", {}).get(call, "tok/s")
                 numbers = peers[ours][call], peers[name][call]
                 speeds = [number["tokens_per_second"] for number in numbers]
-                if unit == "s":  # how long a work took that is not as large for both
+                if unit == "s":  # the time to a result, where the two do different amounts of work for it
                     speeds = [1 / number["median_s"] for number in numbers]
                 mine, other = (
                     f"{1 / speed if unit == 's' else speed:,.0f} {unit}{_spread(number)}"
                     for speed, number in zip(speeds, numbers, strict=True)
                 )
-                line(call, f"{ours} {mine}", f"{name} {other}", speeds[0] / speeds[1], f"≥ {goal}")
+                ratio = speeds[0] / speeds[1]
+                found.append(
+                    Line(call, ours, f"{ours} {mine}", name, f"{name} {other}", ratio, f"{ratio:.2f}", f"≥ {goal}")
+                )
     for call, limit in module.limits(case).items() if hasattr(module, "limits") else ():
-        line(call, f"{peers['zoo'][call]['median_s']:.2f} s", "–", None, f"≤ {limit:g} s")
-    for found in module.own(case, peers) if hasattr(module, "own") else ():
-        line(*found)
-    return table
+        seconds = f"{peers['zoo'][call]['median_s']:.2f} s"
+        found.append(Line(call, "zoo", seconds, "", "–", None, "–", f"≤ {limit:g} s"))
+    for call, mine, other, value, goal in module.own(case, peers) if hasattr(module, "own") else ():
+        ours = "zoo --jit" if mine.startswith("zoo --jit") else "zoo"
+        found.append(Line(call, ours, mine, "own", other, value, f"{value:.2f}", goal))
+    return found
+
+
+def lines(record: dict) -> list[str]:
+    """The rows of the full table that one case makes: the work, both speeds, their ratio, the goal."""
+    case = record["case"]
+    what = " ".join(str(case[key]) for key in ("cell", "units", "batch", "length") if key in case)
+    what = (f"{'bi' if case['bidirectional'] else 'uni'} {what}" if "bidirectional" in case else what) or record["row"]
+    what += ", input feeding" if case.get("input_feeding") else ""
+    return [
+        f"| {what}, {line.call} | {line.mine} | {line.other} | {line.shown} | {line.goal} | {line.verdict} |"
+        for line in compared(record)
+    ]
 
 
 def _spread(number: dict) -> str:
-    """Half the way from the shortest to the longest round."""
+    """Half of the difference between the shortest and the longest round."""
     share = (number["max_s"] - number["min_s"]) / 2 / number["median_s"]
     return f" ± {100 * share:.0f} %" if share else ""
 
 
+def summary(records: list[dict]) -> list[str]:
+    """The rows of a table with one row per layer, call and peer instead of one per case."""
+    groups: dict[tuple[str, ...], dict[str, list[Line]]] = {}
+    for record in records:
+        case = record["case"]
+        layer = f"{case['cell']}, {'both directions' if case['bidirectional'] else 'one direction'}"
+        for line in compared(record):
+            groups.setdefault((layer, line.peer, line.call), {}).setdefault(line.ours, []).append(line)
+    rows = []
+    for layer, peer, call in sorted(groups, key=lambda group: (group[0], list(BESIDE).index(group[1]), group[2])):
+        found = groups[layer, peer, call]
+        cells = " | ".join(_condensed(found[ours]) for ours in ("zoo", "zoo --jit"))
+        rows.append(f"| {layer} | {call} | {BESIDE[peer]} | {cells} |")
+    return rows
+
+
+def _condensed(lines: list[Line]) -> str:
+    """Median, range, and how many of the cases that have a goal reach it; three cells."""
+    values = [line.value for line in lines if line.value is not None]
+    verdicts = [line.verdict for line in lines if line.verdict]
+    median, low, high = statistics.median(values), min(values), max(values)
+    return f"**{median:.2f}** | {low:.2f} – {high:.2f} | {verdicts.count('✓')} of {len(verdicts)}"
+
+
 def table(records: list[dict]) -> str:
-    """README.md: all that is in results.json."""
-    page = [f"# Benchmarks\n\nGenerated by `make bench` from results.json.\n\n```\n{__doc__.strip()}\n```"]
+    """The text of README.md."""
+    page = [f"# Benchmarks\n\nWritten by `python -m benchmarks` from results.json.\n\n```\n{__doc__.strip()}\n```"]
     for row, title in ROWS.items():
         mine = [record for record in records if record["row"] == row]
-        if mine:
-            last, about = mine[-1], importlib.import_module(f"benchmarks.{row}").__doc__.strip()
-            page.append(
-                f"\n## {title}\n\n{about}\n\n"
-                f"Measured {last['date']}, {last['cpu']}, {last['threads']} threads; medians of {last['rounds']} "
-                "rounds ± half of their range.\n\n"
-                "| work | zoo | peer | zoo ÷ peer | goal | |\n|---|---|---|---|---|---|"
-            )
-            page += [line for record in mine for line in lines(record)]
+        if not mine:
+            continue
+        last, module = mine[-1], importlib.import_module(f"benchmarks.{row}")
+        summed_up = "cell" in last["case"]
+        rounds = f"medians of {last['rounds']} rounds" if last["rounds"] > 1 else "one round"
+        rounds += " ± half of their range" if last["rounds"] > 1 and not summed_up else ""
+        page.append(
+            f"\n## {title}\n\n{module.__doc__.strip()}\n\n"
+            f"Measured {last['date']}, {last['cpu']}, {last['threads']} threads; {rounds}.\n"
+        )
+        if summed_up:
+            page += [
+                f"{len(mine)} cases: {_axes(mine)}.\n"
+                "A number is the zoo's speed divided by the peer's; above 1, the zoo is faster.\n"
+                "Each row sums up the cases of its layer; results.json has every case.\n",
+                "| layer | call | beside | zoo: median | range | at goal | zoo --jit: median | range | at goal |\n"
+                "|---|---|---|---|---|---|---|---|---|",
+                *summary(mine),
+                f"\nGoals: {module.GOALS}",
+            ]
+        else:
+            page += [
+                "| work | zoo | peer | zoo ÷ peer | goal | |\n|---|---|---|---|---|---|",
+                *(line for record in mine for line in lines(record)),
+            ]
     return "\n".join(page) + "\n"
+
+
+def _axes(records: list[dict]) -> str:
+    """The sizes that the cases of a layer have."""
+    cases = [record["case"] for record in records]
+    units = ", ".join(map(str, sorted({case["units"] for case in cases})))
+    shapes = dict.fromkeys((case["batch"], case["length"]) for case in cases)
+    return f"{units} units; {', '.join(f'{batch} × {length}' for batch, length in sorted(shapes))} (rows × steps)"
+
+
+def write(records: list[dict], folder: Path) -> None:
+    """results.json with one case a line, and README.md."""
+    cases = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
+    (folder / "results.json").write_text(f"[\n{cases}\n]\n", encoding="utf-8")
+    (folder / "README.md").write_text(table(records), encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default=",".join(ROWS), help=f"rows, by commas: {', '.join(ROWS)}")
-    parser.add_argument("--torch", help="the interpreter of an environment with PyTorch; it is left out without")
-    parser.add_argument("--joeynmt", help="likewise of one with JoeyNMT")
+    parser.add_argument("--only", default=",".join(ROWS), help=f"sections, separated by commas: {', '.join(ROWS)}")
+    parser.add_argument(
+        "--torch", help="the interpreter of an environment with PyTorch; without it, PyTorch is left out"
+    )
+    parser.add_argument("--joeynmt", help="the interpreter of an environment with JoeyNMT, likewise")
     parser.add_argument("--imdb", default="tfds:imdb_reviews", help="as --data of the sentiment task")
     parser.add_argument("--pos", default="tfds:universal_dependencies/en_ewt", help="as --data of the tagger")
     parser.add_argument("--multi30k", default="data/mt_multi30k", help="as --data of translation")
-    parser.add_argument("--quick", action="store_true", help="few shapes, three rounds")
+    parser.add_argument("--quick", action="store_true", help="few sizes, three rounds")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--render", action="store_true", help="measure nothing, write README.md from results.json again"
+    )
     parser.add_argument("--to", default=str(HERE), help="folder for results.json and README.md")
     args = parser.parse_args()
     if unknown := sorted(set(args.only.split(",")) - set(ROWS)):
-        parser.error(f"unknown row {unknown[0]!r}; there are {', '.join(ROWS)}")
+        parser.error(f"unknown section {unknown[0]!r}; expected {', '.join(ROWS)}")
     results = Path(args.to) / "results.json"
     records = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
+    if args.render:
+        write(records, Path(args.to))
+        return
     for row in args.only.split(","):
         module = importlib.import_module(f"benchmarks.{row}")
         others = {"torch": args.torch, "joeynmt": args.joeynmt}
@@ -193,8 +283,7 @@ def main() -> None:
                 }  # fmt: skip
                 records = [old for old in records if (old["row"], old["case"]) != (row, case)] + [record]
                 print("\n".join(lines(record)), flush=True)
-                results.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
-                (Path(args.to) / "README.md").write_text(table(records), encoding="utf-8")
+                write(records, Path(args.to))
 
 
 def _cpu() -> str:

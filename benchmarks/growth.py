@@ -1,8 +1,8 @@
-"""The sentiment task on 1×, 4× and 16× the data: 5,000, 20,000 and 80,000 reviews of 10 to 200 words, made here.
+"""The sentiment task on 1×, 4× and 16× the data: 5,000, 20,000 and 80,000 generated reviews of 10 to 200 words.
 
-Each size in a process of its own: encoding, then as many training steps for each, not compiled by XLA. Speed is the
-median of four times 20 % of the steps, after the first 20 %: a shape that comes late is still traced then. Memory is
-the most that the process ever had resident.
+Each size has its own process, which encodes and then trains the same number of steps, without XLA. Speed is the median
+of four parts of 20 % of the steps; the first 20 % are left out, because shapes are traced there. Memory is the largest
+resident size of the process.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""Sentiment on IMDB: embedding 128, BiLSTM 64, maximum and mean over time; and the recipe of keras.io beside it."""
+"""Sentiment on IMDB: embedding 128, BiLSTM 64, maximum and mean over time.
+
+The peers are the same model in PyTorch, and the recipe of keras.io.
+"""
 
 import math
 from pathlib import Path

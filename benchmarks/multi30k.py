@@ -1,10 +1,11 @@
-"""Translation on Multi30k, English to German: the same sizes in JoeyNMT, which is given ids ready in memory.
+"""Translation on Multi30k, English to German, beside a model of the same sizes in JoeyNMT.
 
-6,000 joint pieces, tied embeddings of 512, BiGRU 2 × 256, GRU 512, Luong's general attention; once as our recipe has it
-and once with input feeding. JoeyNMT's batches are random sentences, as many as the zoo's have on average; what counts
-are the source's real tokens. The beam searches, 5 wide, start from text in the zoo and from ids in JoeyNMT, both after
-one epoch of training and what was timed of the next, which is no measure of quality: where a young model finds no end,
-the zoo's stops at twice the source and ten tokens, JoeyNMT's at one and a half times the longest source.
+6,000 joint pieces, tied embeddings of 512, BiGRU 2 × 256, GRU 512, Luong's general attention; once as in the zoo's
+recipe and once with input feeding. JoeyNMT receives ids that are ready in memory. Its batches are random sentences, as
+many as the zoo's have on average. A token here is a real token of the source. The beam searches, 5 wide, start from
+text in the zoo and from ids in JoeyNMT. They run after one epoch of training and the timed part of the next, so they do
+not measure quality: where a young model does not write an end, the zoo stops at twice the source's length and ten
+tokens, JoeyNMT at one and a half times the longest source.
 """
 
 import dataclasses

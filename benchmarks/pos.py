@@ -1,6 +1,6 @@
 """Part-of-speech tagging on English EWT: word 100 + character CNN 150, two BiLSTM 128, a softmax per word.
 
-The tagger's recipe without its CRF and affixes: a PyTorch user would write this one.
+The tagger's recipe without its CRF and affixes, which is the model that a PyTorch user would write.
 """
 
 from benchmarks import epoch

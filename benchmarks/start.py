@@ -1,4 +1,4 @@
-"""How long a user waits: for the list of tasks, a task's help, and the first optimizer step on the bundled sample."""
+"""Seconds until the first answer: the list of tasks, the help of a task, the first optimizer step on the sample."""
 
 import subprocess
 import sys
