@@ -34,11 +34,11 @@ class _Waiting(ModuleType):
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__") and attribute not in ("__all__", "__version__"):
             raise AttributeError(attribute)  # tools that walk sys.modules ask for __file__ and the like
-        self.__class__ = ModuleType  # type: ignore[assignment]
+        self.__class__ = ModuleType
         try:
             vars(self)["__spec__"].loader.now.exec_module(self)
         except BaseException:
-            self.__class__ = _Waiting  # type: ignore[assignment]
+            self.__class__ = _Waiting
             raise
         return getattr(self, attribute)
 

@@ -52,8 +52,8 @@ def describe(precision: str, *, compiled: bool = False) -> Device:
     xla = ", compiled with XLA in training" if path == "fast" and compiled else ""
     gpu = "on a GPU; with JAX only LSTM, others keras" if backend == "jax" else "on a GPU"
     why = {"cudnn": gpu, "fast": "on a CPU in float32", "keras": "with JAX" if backend == "jax" else precision}
-    path += f" ({why[path]}){xla}"
-    return Device(", ".join(accelerators) or "CPU", _cpu(), cores(), backend, precision, replicas(), path)
+    how = f"{path} ({why[path]}){xla}"
+    return Device(", ".join(accelerators) or "CPU", _cpu(), cores(), backend, precision, replicas(), how)
 
 
 def _keep_freed_memory() -> None:
