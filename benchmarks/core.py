@@ -64,15 +64,16 @@ def _keras(peer, case):
     import keras
     import tensorflow as tf
 
-    from zoo import devices
     from zoo.layers import recurrent
+    from zoo.training import devices
 
     if peer != "keras":
         devices.prepare(precision="float32", seed=0)
-        recurrent.set_jit(peer == "zoo --jit", inference=peer == "zoo --jit")
     module = keras.layers if peer == "keras" else recurrent
     layer = getattr(module, case["cell"])(case["units"], return_sequences=True)
     layer = module.Bidirectional(layer) if case["bidirectional"] else layer
+    if peer == "zoo --jit":
+        recurrent.compile_loops(layer, True, inference=True)
     x = tf.random.normal((case["batch"], case["length"], WIDTH))
     weights = tf.random.normal((case["batch"], case["length"], case["units"] * (1 + case["bidirectional"])))
     layer.build(x.shape)

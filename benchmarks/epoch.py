@@ -20,8 +20,9 @@ class Zoo:
     def __init__(self, case: dict, task, changes: dict, *, parts: int = PARTS, steps: int | None = None):
         import numpy as np
 
-        from zoo import devices, optimizers
         from zoo.data import batching, cache
+        from zoo.layers import recurrent
+        from zoo.training import devices, optimizers
 
         self.cfg = dataclasses.replace(task.config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
         devices.prepare(precision="float32", seed=0)
@@ -35,8 +36,9 @@ class Zoo:
         buckets = batching.choose_buckets(train.lengths, longest=validation.lengths.max(axis=0), **options)
         self.batches = batching.Batches(train, buckets, seed=0)
         self.validation = batching.Batches(validation, buckets, seed=None)
-        devices.compile_loops(self.cfg.jit, self.batches.planned, self.cfg.epochs)
         self.model = task.model(self.cfg, codec)
+        compiled = devices.compiles_loops(self.cfg.jit, self.batches.planned, self.cfg.epochs)
+        recurrent.compile_loops(self.model, compiled)
         optimizers.of(self.model).learning_rate = optimizers.schedule(self.cfg, self.cfg.epochs * len(self.batches))
         self.real = [int(train.lengths[batch.rows[batch.rows >= 0], 0].sum()) for batch in self.batches.planned]
         self.size = steps or math.ceil(len(self.batches) / parts)

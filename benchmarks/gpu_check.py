@@ -87,7 +87,7 @@ def results(folder: Path, only: str | None) -> None:
     """What this process's device computes, as one .npz for each task."""
     import keras
 
-    from zoo import devices
+    from zoo.training import devices
 
     tasks = load_tasks()
     if keras.backend.backend() == "tensorflow":

@@ -22,7 +22,8 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from zoo import convert, export, loader
+from zoo.answers.service import Service
+from zoo.export import loader, publish, small_devices
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 HERE = Path(__file__).parent
@@ -52,11 +53,11 @@ def bare(run, requests: list[dict], folder: Path) -> Iterator[tuple[str, Callabl
     @tf.function(input_signature=specs)
     def call(*inputs):
         named = {spec.name: value for spec, value in zip(specs, inputs, strict=True)}
-        return {"outputs": run.model(convert.structured(run.model, named), training=False)}
+        return {"outputs": run.model(small_devices.structured(run.model, named), training=False)}
 
-    service = export.Service(run.codec, run.model, serving_default=call)
-    tf.saved_model.save(service, str(folder), signatures=call, options=export.NO_GRADIENTS)
-    ids = convert.encoded(run, len(requests))
+    service = Service(run.codec, run.model, serving_default=call)
+    tf.saved_model.save(service, str(folder), signatures=call, options=publish.NO_GRADIENTS)
+    ids = small_devices.encoded(run, len(requests))
     with loader.Model(folder) as model:
         yield "the model", lambda row, times: model.seconds("serving_default", times, **ids[row])
 

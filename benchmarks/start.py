@@ -8,8 +8,8 @@ PEERS = ("zoo",)
 FIRST_STEP = """
 import os, tempfile
 import keras
-from zoo import callbacks
 from zoo.tasks import sentiment
+from zoo.training import callbacks
 class Stop(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         os._exit(0)

@@ -21,11 +21,11 @@ def ask(
     """The outputs of a batch, by name; strings are bytes.
 
     Args:
-        inputs: by name, the values of all rows.
-        address: of the server's gRPC interface, such as "localhost:8500".
+        inputs: name → the values of all rows.
+        address: the server's gRPC interface, such as "localhost:8500".
         timeout: seconds.
     Raises:
-        grpc.RpcError: the server refused the request; `details()` is its own message.
+        grpc.RpcError: the server refused the request; `details()` is its message.
     """
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = model, signature
@@ -37,7 +37,7 @@ def ask(
 
 
 def value(argument: str) -> tuple[str, str | bytes | list]:
-    """NAME=TEXT, NAME=JSON or NAME=@FILE as a name and a row."""
+    """Parses NAME=TEXT, NAME=JSON or NAME=@FILE into a name and one row."""
     name, _, text = argument.partition("=")
     if text.startswith("@"):
         with open(text[1:], "rb") as file:
@@ -45,19 +45,19 @@ def value(argument: str) -> tuple[str, str | bytes | list]:
     return name, json.loads(text) if text.startswith("[") else text
 
 
-def plain(row: np.ndarray) -> object:
-    """As JSON has it."""
+def to_python(row: np.ndarray) -> object:
+    """NumPy as plain Python, bytes as str."""
     rows = row.tolist() if isinstance(row, np.ndarray | np.generic) else row
     if isinstance(rows, list):
-        return list(map(plain, rows))
+        return list(map(to_python, rows))
     return rows.decode(errors="replace") if isinstance(rows, bytes) else rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="its name in models.config")
+    parser.add_argument("model", help="the model's name in models.config")
     parser.add_argument(
-        "inputs", nargs="+", metavar="NAME=VALUE", help="a text, a JSON list, or @FILE; each a question"
+        "inputs", nargs="+", metavar="NAME=VALUE", help="a text, a JSON list, or @FILE; one question each"
     )
     parser.add_argument("--signature", default="serving_default")
     parser.add_argument("--address", default="localhost:8500")
@@ -65,7 +65,7 @@ def main() -> None:
     names, rows = zip(*map(value, options.inputs), strict=True)
     outputs = ask(options.model, {names[0]: list(rows)}, signature=options.signature, address=options.address)
     for i in range(len(rows)):
-        print(json.dumps({name: plain(values[i]) for name, values in outputs.items()}, ensure_ascii=False))
+        print(json.dumps({name: to_python(values[i]) for name, values in outputs.items()}, ensure_ascii=False))
 
 
 if __name__ == "__main__":

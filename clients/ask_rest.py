@@ -1,4 +1,4 @@
-"""Asks a model in TF Serving over REST. Needs Python and nothing else: copy it into your application.
+"""Asks a model in TF Serving over REST. Needs only Python: copy it into your application.
 
 python clients/ask_rest.py sentiment text="A fine film." text="Dull."
 python clients/ask_rest.py pos_tagging tokens='["They", "can", "fish"]'
@@ -17,11 +17,11 @@ def ask(model: str, instances: list[dict], *, signature: str, address: str, time
     """The answers to `instances`, in order.
 
     Args:
-        instances: inputs by name. Bytes that are no text are {"b64": …}. Lists of one request have one length.
-        address: of the server's REST interface, such as "localhost:8501".
+        instances: a dict of inputs by name per question. Bytes are {"b64": …}. All lists in a request have one length.
+        address: the server's REST interface, such as "localhost:8501".
         timeout: seconds.
     Raises:
-        RuntimeError: the server refused the request; the message is its own.
+        RuntimeError: the server refused the request; the message is the server's.
     """
     body = json.dumps({"signature_name": signature, "instances": instances}).encode()
     try:
@@ -32,7 +32,7 @@ def ask(model: str, instances: list[dict], *, signature: str, address: str, time
 
 
 def instance(argument: str) -> dict:
-    """NAME=TEXT, NAME=JSON or NAME=@FILE as an instance."""
+    """Parses NAME=TEXT, NAME=JSON or NAME=@FILE into an instance."""
     name, _, value = argument.partition("=")
     if value.startswith("@"):
         with open(value[1:], "rb") as file:
@@ -42,9 +42,9 @@ def instance(argument: str) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="its name in models.config")
+    parser.add_argument("model", help="the model's name in models.config")
     parser.add_argument(
-        "inputs", nargs="+", metavar="NAME=VALUE", help="a text, a JSON list, or @FILE; each a question"
+        "inputs", nargs="+", metavar="NAME=VALUE", help="a text, a JSON list, or @FILE; one question each"
     )
     parser.add_argument("--signature", default="serving_default")
     parser.add_argument("--address", default="localhost:8501")

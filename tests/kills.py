@@ -17,9 +17,10 @@ import sklearn.pipeline  # noqa: F401  the baseline's, before the forks
 import tensorflow as tf
 
 from tests.conftest import get_task, small
-from zoo import checkpoint, plots
+from zoo.plots import learning
+from zoo.training import checkpoints
 
-IMPORTED = (keras.Model, tf.constant, checkpoint.State, plots.learning_curve)  # they are imported when they are used
+IMPORTED = (keras.Model, tf.constant, checkpoints.State, learning.curve)  # they are imported when they are used
 
 
 def start(work, die_in_save: int | None = None) -> int:

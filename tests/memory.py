@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from tests.conftest import get_task, small
-from zoo import metrics
+from zoo.baselines import labels as label_baselines
+from zoo.baselines import translation as translation_baselines
 
 
 def sentiment(folder: Path, rows: int) -> None:
@@ -37,8 +38,8 @@ def translation(folder: Path, rows: int) -> None:
 def main(name: str, folder: Path, rows: int) -> None:
     folder.mkdir(parents=True)
     # Both sizes are beyond what the baseline learns from, as large data is.
-    metrics.tfidf_baseline = functools.partial(metrics.tfidf_baseline, characters=2_000_000)
-    metrics.word_for_word = functools.partial(metrics.word_for_word, pairs_at_most=2_000)
+    label_baselines.tfidf = functools.partial(label_baselines.tfidf, characters=2_000_000)
+    translation_baselines.word_for_word = functools.partial(translation_baselines.word_for_word, pairs_at_most=2_000)
     {"sentiment": sentiment, "translation": translation}[name](folder, rows)
     task = get_task(name)
     options = small(task, limit=None, epochs=1, max_length=20, vocabulary=40, batch_tokens=8192)

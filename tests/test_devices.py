@@ -9,9 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from zoo import devices
 from zoo.data import batching
-from zoo.layers import recurrent
+from zoo.training import devices
 
 # Trains a tiny run of a task on several logical CPUs, in a process of its own: TensorFlow settles its devices once.
 TRAIN = """
@@ -103,22 +102,19 @@ def test_two_processes_train_as_one_does_and_what_jax_trained_is_served(tmp_path
 def test_loops_are_compiled_where_that_pays():
     def compiled(jit, *, epochs):
         short, long = (batching.Batch(np.arange(2), (length,)) for length in (10, 90))
-        devices.compile_loops(jit, [short, long, short, long], epochs)
-        return recurrent.get_jit()
+        return devices.compiles_loops(jit, [short, long, short, long], epochs)
 
-    try:
-        assert [compiled("auto", epochs=epochs) for epochs in (99, 100)] == [False, True], "10,000 steps for each shape"
-        assert not compiled("off", epochs=1000)
-        assert compiled("on", epochs=1)
-        assert devices.describe("float32").recurrence == "fast (on a CPU in float32), compiled with XLA in training"
-    finally:
-        recurrent.set_jit(False)
+    assert [compiled("auto", epochs=epochs) for epochs in (99, 100)] == [False, True], "10,000 steps for each shape"
+    assert not compiled("off", epochs=1000)
+    assert compiled("on", epochs=1)
+    described = devices.describe("float32", compiled=True).recurrence
+    assert described == "fast (on a CPU in float32), compiled with XLA in training"
 
 
 @pytest.mark.slow
 def test_slurm_says_who_is_there():
     """`--coordinator auto` with the variables that Slurm sets for each task of a step."""
-    program = "from zoo import devices; devices.join('auto', None, None); print(devices.share())"
+    program = "from zoo.training import devices; devices.join('auto', None, None); print(devices.share())"
     job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
     environment = os.environ | job | {"KERAS_BACKEND": "jax", "SLURM_STEP_NUM_NODES": "1"}
     started = [
@@ -142,7 +138,7 @@ def test_several_machines_take_jax(fails):
 def test_the_contract_holds_on_jax_too():
     """What it asks of training and of models; answers come from TensorFlow, whatever trained. And the LSTM of GPUs."""
     asked = "padding or neighbours_never_change_an_output or gradient or memorised or keras_file or cudnn"
-    files = ["tests/test_contract.py", "tests/test_recurrent_jax.py"]
+    files = ["tests/test_contract.py", "tests/layers/test_recurrent_jax.py"]
     command = [sys.executable, "-m", "pytest", *files, "-m", "slow or not slow", "-k", asked]
     done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:]

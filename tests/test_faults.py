@@ -10,10 +10,11 @@ import pytest
 
 from tests.conftest import get_task, small
 from tests.test_resume import ends_as
-from zoo import callbacks, checkpoint, cli, optimizers
+from zoo import cli
 from zoo.data import batching, cache
 from zoo.errors import InputError
 from zoo.task import Config, Run, read_history
+from zoo.training import callbacks, checkpoints, optimizers
 
 SENTIMENT = get_task("sentiment")
 
@@ -81,8 +82,8 @@ def test_a_truncated_history_is_refused(tmp_path):
         read_history(tmp_path)
 
 
-def state(epoch: int, value: float = 0.0) -> checkpoint.State:
-    return checkpoint.State(epoch, 3, {"config": "", "data": ""}, {}, [np.full((5, 4), value, np.float32)], [])
+def state(epoch: int, value: float = 0.0) -> checkpoints.State:
+    return checkpoints.State(epoch, 3, {"config": "", "data": ""}, {}, [np.full((5, 4), value, np.float32)], [])
 
 
 def test_the_last_two_checkpoints_stay_and_the_one_before_replaces_a_broken_one(tmp_path, capsys):
@@ -90,14 +91,14 @@ def test_the_last_two_checkpoints_stay_and_the_one_before_replaces_a_broken_one(
         state(epoch, epoch).save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0002-00000003.npz", "0003-00000003.npz"]
     (tmp_path / "0003-00000003.npz").write_bytes(half((tmp_path / "0003-00000003.npz").read_bytes()))
-    found = checkpoint.latest(tmp_path)
+    found = checkpoints.latest(tmp_path)
     assert (found.epoch, found.steps) == (2, 3)
     np.testing.assert_array_equal(found.variables, state(2, 2).variables)
-    assert "0003-00000003.npz is not whole" in capsys.readouterr().out
+    assert "0003-00000003.npz is incomplete or damaged" in capsys.readouterr().out
     (tmp_path / "0002-00000003.npz").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"no checkpoint .* is whole"):
-        checkpoint.latest(tmp_path)
-    assert checkpoint.latest(tmp_path / "empty") is None
+    with pytest.raises(InputError, match=r"no checkpoint .* can be read"):
+        checkpoints.latest(tmp_path)
+    assert checkpoints.latest(tmp_path / "empty") is None
 
 
 def test_a_checkpoint_runs_no_code(tmp_path):
@@ -106,8 +107,8 @@ def test_a_checkpoint_runs_no_code(tmp_path):
             return (pytest.fail, ("unpickled",))
 
     np.savez(tmp_path / "0000-00000001.npz", about=np.array([Bomb()], dtype=object))
-    with pytest.raises(InputError, match=r"no checkpoint .* is whole"):
-        checkpoint.latest(tmp_path)
+    with pytest.raises(InputError, match=r"no checkpoint .* can be read"):
+        checkpoints.latest(tmp_path)
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_a_full_disk_leaves_the_checkpoints_that_were_there(tmp_path, quota):
     with pytest.raises(OSError, match="too large"):
         state(1).save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["0000-00000003.npz"]
-    assert checkpoint.latest(tmp_path).epoch == 0
+    assert checkpoints.latest(tmp_path).epoch == 0
 
 
 @pytest.mark.slow
@@ -156,7 +157,7 @@ def test_a_loss_that_is_no_number_ends_the_run_at_that_step(tmp_path):
     inputs = keras.Input([None, 1])
     model = keras.Model(inputs, keras.layers.Dense(1)(keras.ops.mean(inputs, axis=1)))
     model.compile(optimizers.adamw(cfg), "mse")
-    watch = callbacks.for_run(cfg, tmp_path, batches, data="", stop=checkpoint.Stop(), resume=None)
+    watch = callbacks.for_run(cfg, tmp_path, batches, metrics=(), data="", stop=checkpoints.Stop(), resume=None)
     with pytest.raises(callbacks.Diverged, match=r"the loss is (inf|nan) in epoch 1"):
         model.fit(
             batches.for_training(),

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import Printed
-from zoo import cli, metrics
-from zoo.data import synthetic, words
+from zoo import cli
+from zoo.data import words
+from zoo.data.samples import tagged_sentences
 from zoo.errors import InputError
 from zoo.task import Run
 from zoo.tasks import pos_tagging
@@ -131,32 +132,6 @@ def test_features_are_as_long_as_the_sentence(run, inside):
         assert features[name].flat_values.shape == (4, *width)
 
 
-def test_metrics_by_hand():
-    examples = [
-        {"tokens": ["The", "zog", "runs"], "tags": ["D", "N", "V"]},
-        {"tokens": ["zog", "the"], "tags": ["N", "D"]},
-    ]
-    answers = [{"tags": ["D", "V", "V"]}, {"tags": ["N", "D"]}]
-    scores = metrics.tagging(answers, examples, known={"The", "runs"})  # new: zog, zog and "the", case counts
-    assert scores == {"accuracy": 4 / 5, "oov_accuracy": 2 / 3, "sentence_accuracy": 1 / 2}
-    assert np.isnan(metrics.tagging(answers, examples, known={"The", "the", "zog", "runs"})["oov_accuracy"])
-
-
-def test_most_frequent_tag_by_hand():
-    train = [
-        {"tokens": ["can", "can", "fish"], "tags": ["AUX", "AUX", "VERB"]},
-        {"tokens": ["can", "it"], "tags": ["NOUN", "PRON"]},
-    ]
-    _, answers = metrics.most_frequent_tag(train, [{"tokens": ["can", "fish", "new"]}, {"tokens": ["Can"]}])
-    assert [answer["tags"] for answer in answers] == [["AUX", "VERB", "AUX"], ["AUX"]]
-
-
-def test_table_has_a_line_for_every_tag():
-    table = metrics.per_tag(["NOUN", "VERB", "VERB"], ["NOUN", "NOUN", "X"])
-    assert table.split("NOUN")[1].split("\n")[0].split() == ["0.500", "1.000", "0.667", "1"]
-    assert {"VERB", "X"} <= set(table.split())
-
-
 def test_new_words_are_those_that_train_does_not_have_as_written(run):
     examples = [{"tokens": ["they", "They"], "tags": ["PRON", "PRON"]}]
     scores = pos_tagging.score(run.cfg, run.codec, [{"tags": ["X", "PRON"]}], examples)
@@ -165,11 +140,11 @@ def test_new_words_are_those_that_train_does_not_have_as_written(run):
 
 
 def test_sample_is_the_same_every_time():
-    assert list(synthetic.tagged_sentences("test")) == list(synthetic.tagged_sentences("test"))
+    assert list(tagged_sentences.examples("test")) == list(tagged_sentences.examples("test"))
 
 
 def test_sample_needs_context_and_spelling():
-    train, test = (list(synthetic.tagged_sentences(split)) for split in ("train", "test"))
+    train, test = (list(tagged_sentences.examples(split)) for split in ("train", "test"))
     tags = defaultdict(set)
     for example in train:
         assert len(example["tokens"]) == len(example["tags"])
@@ -182,7 +157,7 @@ def test_sample_needs_context_and_spelling():
     pairs = [pair for example in test for pair in zip(example["tokens"], example["tags"], strict=True)]
     new = [(token, tag) for token, tag in pairs if token.lower() not in tags]
     assert len(new) > 0.05 * len(pairs)
-    endings = {ending: tag for tag, list_ in synthetic.ENDINGS.items() for ending in list_}
+    endings = {ending: tag for tag, list_ in tagged_sentences.ENDINGS.items() for ending in list_}
     right = [any(token.endswith(ending) and tag == t for ending, t in endings.items()) for token, tag in new]
     assert np.mean(right) > 0.95  # the rest: known words that only begin a sentence in test
 
@@ -212,5 +187,5 @@ def test_any_treebank_is_enough(tmp_path, capsys):
 
 def test_one_tag_is_nothing_to_learn():
     examples = [{"tokens": ["a"], "tags": ["_"]}]
-    with pytest.raises(InputError, match="nothing to tell apart"):
+    with pytest.raises(InputError, match="need at least two classes"):
         pos_tagging.codec(pos_tagging.Config(column="xpos"), examples)

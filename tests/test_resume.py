@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import Trained
-from zoo import callbacks, checkpoint
 from zoo.task import Run
+from zoo.training import callbacks, checkpoints
 
 
 def ends_as(run: Run, other: Run) -> None:
@@ -32,7 +32,7 @@ def test_a_run_that_is_told_to_stop_goes_on_to_the_same_end(trained: Trained, tm
 
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.Progress, "on_train_batch_begin", told_to_stop)
-        with pytest.raises(checkpoint.Interrupted, match=f"--resume {tmp_path / 'again'}"):
+        with pytest.raises(checkpoints.Interrupted, match=f"--resume {tmp_path / 'again'}"):
             trained.task.train(trained.run.cfg, run_dir=tmp_path / "again")
     assert max(path.name for path in (tmp_path / "again" / "checkpoints").iterdir()) == "0000-00000002.npz"
     run = trained.task.resume(tmp_path / "again")

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import metrics
-from zoo.data import batching, cache, sources, synthetic
+from zoo.baselines.translation import word_for_word
+from zoo.data import batching, cache
+from zoo.data.examples import Examples
+from zoo.data.samples import sentence_pairs
 from zoo.task import Run
 from zoo.tasks import translation
 
@@ -23,7 +25,7 @@ ODD = ["", " \t ", "dog", "The dog sleeps. " * 50, "犬が寝ている", b"\xff\
 def run_of(**options) -> Run:
     """Untrained: what is asked here must hold for any weights."""
     cfg = translation.Config(units=6, embedding=8, vocabulary=90, **options)
-    examples = sources.Examples(lambda: iter(PAIRS))
+    examples = Examples(lambda: iter(PAIRS))
     codec = translation.codec(cfg, examples)
     return Run(translation.TASK, cfg, codec, translation.model(cfg, codec), directory=None)
 
@@ -111,7 +113,7 @@ def test_the_output_bias_starts_at_the_frequency_of_tokens(run):
 
 
 def test_perplexity_is_of_all_tokens(run):
-    examples = sources.Examples(lambda: iter(PAIRS))
+    examples = Examples(lambda: iter(PAIRS))
     encoded = cache.encode(examples, lambda batch: translation.encode(run.cfg, run.codec, batch))
     total = count = 0
     for row in range(len(PAIRS)):
@@ -123,7 +125,7 @@ def test_perplexity_is_of_all_tokens(run):
 
 
 def test_validation_is_translated_greedily_and_the_sampling_rate_moves(run):
-    examples = sources.Examples(lambda: iter(PAIRS))
+    examples = Examples(lambda: iter(PAIRS))
     bleu, ramp = translation.watch(run, examples)
     greedy = dataclasses.replace(run, cfg=dataclasses.replace(run.cfg, beams=1))
     logs = {}
@@ -136,35 +138,14 @@ def test_validation_is_translated_greedily_and_the_sampling_rate_moves(run):
     assert not translation.watch(run_of(monitor="val_perplexity"), examples)
 
 
-def test_word_for_word_learns_a_dictionary():
-    train = [("the dog", "der Hund"), ("the cat", "die Katze"), ("a dog", "ein Hund"), ("a cat", "eine Katze")]
-    train = [{"source": source, "target": target} for source, target in train]
-    name, answers = metrics.word_for_word(train, [{"source": "dog cat unicorn"}, {"source": ""}])
-    assert name == "word for word (IBM model 1)"
-    assert [answer["translation"] for answer in answers] == ["Hund Katze unicorn", ""]
-    blank = [{"source": "", "target": "x"}, {"source": "y", "target": ""}]
-    assert metrics.word_for_word(blank, [{"source": "y"}])[1] == [{"translation": "y"}]
-
-
-def test_translation_scores_are_of_sacrebleu():
-    truth = ["Der Hund schläft jetzt.", "Eine Katze sieht den Hund."]
-    perfect = metrics.translation(truth, truth)
-    assert (perfect["bleu"], perfect["chrf"]) == pytest.approx((100, 100))
-    assert "tok:13a" in perfect["bleu_signature"]
-    assert "case:mixed" in perfect["bleu_signature"]
-    lower = metrics.translation(truth, [text.lower() for text in truth])
-    assert lower["bleu"] < 100, "case counts"
-    assert metrics.sentence_chrf(truth[0], truth[0]) == pytest.approx(100)
-
-
 def test_the_sample_cannot_be_translated_word_for_word():
-    train, test = (list(synthetic.sentence_pairs(split)) for split in ("train", "test"))
+    train, test = (list(sentence_pairs.examples(split)) for split in ("train", "test"))
     known = {pair["en"] for pair in train}
     assert np.mean([pair["en"] in known for pair in test]) < 0.1
     for one, other in (("en", "de"), ("de", "en")):
         meanings = {}
         assert all(meanings.setdefault(pair[one], pair[other]) == pair[other] for pair in train), "one right answer"
         renamed = [[{"source": pair[one], "target": pair[other]} for pair in part] for part in (train, test)]
-        _, answers = metrics.word_for_word(*renamed)
+        answers = word_for_word(*renamed).answers
         right = [answer["translation"] == pair["target"] for answer, pair in zip(answers, renamed[1], strict=True)]
         assert np.mean(right) < 0.2

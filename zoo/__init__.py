@@ -1,93 +1,114 @@
 """A zoo of recurrent sequence models on Keras 3 and TensorFlow: one module per task, from raw data to a served model.
 
-    python -m zoo                      # lists the tasks
-    python -m zoo.tasks.sentiment      # trains one on its bundled sample, in seconds
+    zoo                              # lists the tasks; `python -m zoo` is the same
+    python -m zoo.tasks.sentiment    # trains one on its bundled sample, in seconds
 
 In Python:
 
-    from zoo.tasks import sentiment
-    run = sentiment.TASK.train(sentiment.Config(epochs=2))
+    run = zoo.train("sentiment", epochs=2)
     run.predict(["A fine film."])
+    run = zoo.load("runs/sentiment/1")
 """
 
-import importlib
-import importlib.util
+import importlib.abc
+import importlib.machinery
 import os
 import sys
-import types
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from zoo.run import Run
+
+__version__ = "0.2.0"
+__all__ = ["load", "train"]
 
 
-class _OnFirstUse(types.ModuleType):
-    """Stands in `sys.modules` for a slow module until one of its attributes is asked for.
+class _Waiting(ModuleType):
+    """A module whose code runs when an attribute that it does not have yet is used.
 
-    TensorFlow takes seconds to import and `--help` needs none of it, yet a task file should begin with ordinary
-    imports. Every import statement works as usual: the real module takes this one's place when it is first used.
+    `importlib.util.LazyLoader` will not do: there a second import statement already runs the module.
     """
 
-    def __getattr__(self, attribute: str) -> object:
-        # Tools that walk sys.modules ask every module for __file__ and the like: that is no use of it.
-        if attribute.startswith("__") and attribute not in ("__path__", "__version__"):
-            raise AttributeError(attribute)
-        return getattr(self._real(), attribute)
-
-    def __setattr__(self, attribute: str, value: object) -> None:
-        setattr(self._real(), attribute, value)
-
-    def __delattr__(self, attribute: str) -> None:
-        delattr(self._real(), attribute)
-
-    def _real(self) -> types.ModuleType:
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return importlib.import_module(self.__name__)
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__") and attribute not in ("__all__", "__version__"):
+            raise AttributeError(attribute)  # tools that walk sys.modules ask for __file__ and the like
+        self.__class__ = ModuleType
+        try:
+            vars(self)["__spec__"].loader.now.exec_module(self)
+        except BaseException:
+            self.__class__ = _Waiting
+            raise
+        return getattr(self, attribute)
 
 
-def _import_on_first_use(*names: str) -> None:
-    for name in names:
-        # Keras asks whether TensorFlow can be imported, and must not be told yes where it is not installed.
-        if name not in sys.modules and (spec := importlib.util.find_spec(name)):
-            sys.modules[name] = _OnFirstUse(name)
-            vars(sys.modules[name])["__spec__"] = spec  # whoever asks again whether it is installed is told yes
-            parent, _, child = name.rpartition(".")
-            if parent:
-                setattr(importlib.import_module(parent), child, sys.modules[name])
+class _OnFirstUse(importlib.abc.Loader, importlib.abc.MetaPathFinder):
+    """Has slow modules run when they are first used: Keras, TensorFlow, and all modules in the zoo's packages.
+
+    TensorFlow takes seconds to import and `--help` needs none of it, yet a task file begins with ordinary imports. The
+    rule is by place: modules directly in zoo/ and task files run at once, everything in a package beside them waits.
+    """
+
+    def __init__(self, now: Any = None):
+        self.now = now  # the loader that runs the module
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name not in ("keras", "tensorflow") and (not name.startswith("zoo.") or name.startswith("zoo.tasks")):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        directly = name.count(".") == 1 and spec is not None and spec.submodule_search_locations is None
+        if spec and spec.loader and not directly:
+            spec.loader = _OnFirstUse(spec.loader)
+        return spec
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _Waiting(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Runs nothing: `_Waiting` does, on first use."""
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports every missing CUDA library at start
-_import_on_first_use(
-    "keras",
-    "tensorflow",
-    "zoo.callbacks",
-    "zoo.convert",
-    "zoo.checkpoint",
-    "zoo.data.batching",
-    "zoo.data.cache",
-    "zoo.data.images",
-    "zoo.data.scenes",
-    "zoo.data.text",
-    "zoo.decoding",
-    "zoo.devices",
-    "zoo.export",
-    "zoo.layers",
-    "zoo.losses",
-    "zoo.metrics",
-    "zoo.optimizers",
-    "zoo.plots",
-    "zoo.serving",
-)
+sys.meta_path.insert(0, _OnFirstUse())
 
 
-def load(run_dir: str | os.PathLike[str], *, precision: str | None = None):
+def train(
+    task: str,
+    *,
+    recipe: str | os.PathLike[str] | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> "Run":
+    """Trains a task, evaluates it on the test split once, and returns the finished run.
+
+    Args:
+        task: its name, such as "sentiment".
+        recipe: a TOML file of options, such as tasks/sentiment/imdb.toml.
+        run_dir: a directory to make; by default runs/TASK/N.
+        options: the task's options, which win over the recipe: `zoo.train("sentiment", data="reviews", epochs=2)`.
+    Raises:
+        zoo.errors.InputError: an unknown task or option, or unusable data.
+    """
+    from zoo import options as groups
+    from zoo import task as tasks
+    from zoo import trainer
+
+    module = tasks.get(task)
+    cfg = groups.configure(module.Config, recipe, options)
+    return trainer.train(module, cfg, directory=run_dir, recipe=str(recipe or "defaults"))
+
+
+def load(run_dir: str | os.PathLike[str], *, precision: str | None = None) -> "Run":
     """The finished run in `run_dir`, ready for `predict`, `evaluate` and `export`.
 
     Args:
-        precision: to compute in, such as "float32"; the one that it was trained in without it.
+        precision: the precision to compute in, such as "float32"; by default the training precision.
 
     Raises:
         zoo.errors.InputError: the directory is not one that a run of the zoo wrote.
     """
-    from zoo.task import Run
+    from zoo.run import Run
 
     return Run.load(run_dir, precision=precision)

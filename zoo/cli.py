@@ -1,25 +1,83 @@
-"""The command line of every task, made from its Config: `train` (may be left out), `evaluate`, `predict`, `export`.
+"""The command line: `zoo train TASK`, `zoo predict|evaluate|export RUN_DIR`; `python -m zoo.tasks.TASK …` as well.
 
-Answers `--help` and finds wrong flags without loading TensorFlow. What the user can mend is one line and status 2.
+Flags are made from a task's Config. `--help` and wrong flags are answered without loading TensorFlow. An error that the
+user can fix is one line on standard error and exit status 2.
 """
 
 import argparse
-import dataclasses
+import contextlib
 import json
 import os
 import shlex
 import signal
 import statistics
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from zoo import devices
+from zoo import __version__, options, run_dir
+from zoo import task as tasks
 from zoo.errors import InputError, did_you_mean
-from zoo.task import Config, Run, Task, kinds, say
+from zoo.task import Task
 
-VERBS = ("train", "evaluate", "predict", "export")
+VERBS = {
+    "train": "Trains, evaluates on the test split, exports a SavedModel, and shows a few answers.",
+    "predict": "Answers inputs, given as arguments, as lines on standard input, or as a file.",
+    "evaluate": "Scores a run on a split of its own data, or of other data.",
+    "export": "Writes the next version of the SavedModel and proves that it answers as `predict` does.",
+}
+HIDDEN = {"trace": "Traces an export into a folder; a child process of `export` runs it."}
+
+
+def main(arguments: Sequence[str] | None = None, *, task: str | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: by default those of the process.
+        task: the task that they are about; `zoo train` names it in its first argument.
+    Returns:
+        the exit status: 0, or 2 after one line on standard error.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if task is None and words[:1] in ([], ["-h"], ["--help"], ["--version"]):
+            print(f"zoo {__version__}" if words == ["--version"] else _overview())
+            return 0
+        default = ["train"] if task else []  # `python -m zoo.tasks.TASK --flag` trains
+        verb, *words = words if words and not words[0].startswith("-") else [*default, *words]
+        if verb not in VERBS and verb not in HIDDEN:
+            guess = did_you_mean(verb, [*VERBS, *tasks.summaries()])
+            raise InputError(f"unknown verb {verb!r}{guess}; the verbs are {', '.join(VERBS)}")
+        if verb == "train" and task is None:
+            if not words or words[0].startswith("-"):
+                raise InputError(f"zoo train TASK: the tasks are {', '.join(tasks.summaries())}")
+            task, *words = words
+        _COMMANDS[verb](tasks.get(task) if task else None, words)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a file that may not be read
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as error:
+        print(str(error) or "interrupted", file=sys.stderr)
+        return 128 + getattr(error, "signal", signal.SIGINT)
+    return 0
+
+
+def _overview() -> str:
+    lines = [f"zoo {__version__}: recurrent sequence models, from raw data to a served model", ""]
+    lines += [f"  zoo train {name:<14} {summary}" for name, summary in tasks.summaries().items()]
+    lines += ["", "Each trains on its bundled sample in seconds. A finished run knows its task:", ""]
+    lines += [
+        f"  zoo {verb} RUN_DIR{' …' if verb == 'predict' else ''}".ljust(28) + VERBS[verb] for verb in list(VERBS)[1:]
+    ]
+    return "\n".join(
+        [*lines, "", "Every verb has its own --help. `python -m zoo.tasks.TASK` is the same as `zoo train TASK`."]
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,8 +86,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (--help lists the options)")
 
-    def parse_all(self, arguments: Sequence[str]) -> argparse.Namespace:
-        parsed, unknown = self.parse_known_intermixed_args(arguments)  # inputs and flags in any order
+    def parse_all(self, words: Sequence[str]) -> argparse.Namespace:
+        parsed, unknown = self.parse_known_intermixed_args(words)  # inputs and flags in any order
         if unknown:
             flags = [flag for action in self._actions for flag in action.option_strings]
             guess = did_you_mean(unknown[0].split("=")[0], flags)
@@ -45,258 +103,296 @@ def _boolean(word: str) -> bool:
 
 def _positive(word: str) -> int:
     if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1")
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1")
     return int(word)
 
 
-def _add_options(parser: argparse.ArgumentParser, config: type[Config]) -> None:
-    """A flag for every field of `config`; absent flags stay out of the result, so that a recipe can speak."""
-    common = {entry.name for entry in dataclasses.fields(Config)}
-    own = parser.add_argument_group("options of this task")
-    shared = parser.add_argument_group("options of every task")
-    for entry in dataclasses.fields(config):
-        kind, choices, _ = kinds(config, entry.name)
-        default = str(entry.default).lower() if kind is bool else entry.default
-        (shared if entry.name in common else own).add_argument(
-            "--" + entry.name.replace("_", "-"),
-            type=_boolean if kind is bool else kind,
-            choices=choices or None,
-            default=argparse.SUPPRESS,
-            metavar=None if choices else {int: "N", float: "X", bool: "true|false"}.get(kind, "TEXT"),
-            help=f"{entry.metadata['help']} (default: {default})".replace("%", "%%"),
-        )
+def _program(task: Task | None, verb: str) -> str:
+    return f"python -m zoo.tasks.{tasks.name_of(task)} {verb}" if task else f"zoo {verb}"
 
 
-def _parser(task: Task, verb: str) -> _Parser:
-    program = f"python -m zoo.tasks.{task.name}"
-    if verb == "train":
-        parser = _Parser(
-            prog=program,
-            description="Trains, evaluates on the test split, exports a SavedModel, and shows a few answers.",
-            epilog="other verbs: evaluate RUN_DIR, predict RUN_DIR INPUT …, export RUN_DIR; each has its own --help. "
-            "Defaults < --recipe < flags.",
-        )
-        parser.add_argument("--recipe", metavar="FILE.toml", help="options from a file, such as tasks/*/*.toml")
-        parser.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{task.name}/N)")
-        parser.add_argument("--resume", metavar="RUN_DIR", help="go on with an interrupted run, with its own options")
-        parser.add_argument("--export-dir", metavar="DIR", default="saved_models", help="default: saved_models")
-        together = parser.add_argument_group("several processes, with KERAS_BACKEND=jax")
-        together.add_argument(
-            "--coordinator", metavar="HOST:PORT", help="of process 0, or auto: by Slurm or Kubernetes"
-        )
-        together.add_argument("--num-processes", metavar="N", type=_positive, help="that train together")
-        together.add_argument("--process-id", metavar="I", type=int, help="of this one, from 0; 0 writes the run")
-        parser.add_argument("--seeds", metavar="0,1,2", help="one run for each of these seeds, and their mean")
-        parser.add_argument(
-            "--record",
-            action="store_true",
-            help=f"keep the numbers in tasks/{task.name}/results.json, or of the sample the answers in samples.md",
-        )
-        _add_options(parser, task.config)
-    else:
-        about = {
-            "evaluate": "Scores a run on a split of its own data, or of other data.",
-            "predict": "Answers inputs, given as arguments or as lines on standard input.",
-            "export": "Writes the next version of the SavedModel and proves that it answers as `predict` does.",
-        }
-        parser = _Parser(prog=f"{program} {verb}", description=about[verb])
-        parser.add_argument("run_dir", metavar="RUN_DIR", help=f"what `train` wrote, such as runs/{task.name}/1")
-    if verb == "evaluate":
-        parser.add_argument("--data", help="sample, tfds:NAME or a directory (default: what the run was trained on)")
-        parser.add_argument("--split", choices=("train", "validation", "test"), default="test")
-    if verb == "predict":
-        parser.add_argument("inputs", metavar="INPUT", nargs="*", help="standard input, a line each, without it")
-        for name in task.pictures:
-            parser.add_argument(f"--{name}", metavar="FILE.png", help=f"draw the {name} of the first input's answer")
-    if verb in ("evaluate", "predict"):
-        parser.add_argument("--json", action="store_true", help="a JSON object a line")
-    if verb == "export":
-        parser.add_argument("--to", metavar="DIR", default="saved_models", help="default: saved_models")
-        parser.add_argument(
-            "--format",
-            choices=("saved_model", "litert", "onnx"),
-            default="saved_model",
-            help="saved_model for TensorFlow and its servers; litert or onnx for small devices: ids in, no text",
-        )
-        parser.add_argument(
-            "--keep", metavar="N", type=_positive, help="delete versions older than the newest N (default: keep all)"
-        )
+# ---- train
+
+
+def _train_parser(task: Task) -> _Parser:
+    name = tasks.name_of(task)
+    parser = _Parser(
+        prog=f"zoo train {name}",
+        description=f"{tasks.summaries()[name]} {VERBS['train']}",
+        epilog="Defaults < --recipe < flags. Afterwards: zoo predict RUN_DIR INPUT …, zoo evaluate RUN_DIR, "
+        "zoo export RUN_DIR.",
+    )
+    for number, (heading, entries) in enumerate(options.groups(task.Config).items()):
+        group = parser.add_argument_group(heading)
+        for entry in entries:
+            kind, choices, _ = options.kind_of(task.Config, entry.name)
+            default = str(entry.default).lower() if kind is bool else entry.default
+            group.add_argument(
+                "--" + entry.name.replace("_", "-"),
+                type=_boolean if kind is bool else kind,
+                choices=choices or None,
+                default=argparse.SUPPRESS,  # absent flags stay out of the result, so that a recipe can speak
+                metavar=None if choices else {int: "N", float: "X", bool: "true|false"}.get(kind, "TEXT"),
+                help=f"{entry.metadata['help']} (default: {default})".replace("%", "%%"),
+            )
+        if number == 0:
+            group.add_argument("--recipe", metavar="FILE.toml", help="options from a file, such as tasks/*/*.toml")
+            group.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{name}/N)")
+            group.add_argument("--resume", metavar="RUN_DIR", help="continue an interrupted run, with its own options")
+    more = parser.add_argument_group("results")
+    more.add_argument("--export-dir", metavar="DIR", default="saved_models", help="default: saved_models")
+    more.add_argument("--seeds", metavar="0,1,2", help="one run for each of these seeds, and their mean")
+    several = parser.add_argument_group("several processes, with KERAS_BACKEND=jax")
+    several.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, or auto: by Slurm or Kubernetes")
+    several.add_argument("--num-processes", metavar="N", type=_positive, help="processes that train together")
+    several.add_argument(
+        "--process-id", metavar="I", type=int, help="of this process, from 0; process 0 writes the run"
+    )
     return parser
 
 
-def main(task: Task, arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. Returns the exit status: 0, or 2 after one line on standard error."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    verb = arguments.pop(0) if arguments and arguments[0] in VERBS else "train"
-    try:
-        if verb == "train" and arguments and not arguments[0].startswith("-"):
-            raise InputError(
-                f"unknown verb {arguments[0]!r}{did_you_mean(arguments[0], VERBS)}; it is one of {', '.join(VERBS)}"
-            )
-        options = _parser(task, verb).parse_all(arguments)
-        if verb != "train":
-            os.environ["KERAS_BACKEND"] = "tensorflow"  # what answers raw input is made of its operations
-        {"train": _train, "evaluate": _evaluate, "predict": _predict, "export": _export}[verb](task, options, arguments)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a full disk, a file that may not be read
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as error:
-        print(str(error) or "interrupted", file=sys.stderr)
-        return 128 + getattr(error, "signal", signal.SIGINT)
-    return 0
+def _train(task: Task | None, words: list[str]) -> None:
+    assert task
+    given = _train_parser(task).parse_all(words)
+    flags = {name: value for name, value in vars(given).items() if name in options.names(task.Config)}
+    cfg = options.configure(task.Config, given.recipe, flags)
+    seeds = _seeds(given.seeds, cfg.seed)
+    _check_resume(given, flags)
+    _load_quietly()
+    from zoo import report
+    from zoo.data.remarks import say
+    from zoo.training import devices
 
-
-def configure(task: Task, options: argparse.Namespace) -> Config:
-    """Defaults < recipe < flags."""
-    known = {entry.name for entry in dataclasses.fields(task.config)}
-    flags = {name: value for name, value in vars(options).items() if name in known}
-    return dataclasses.replace(task.config.from_toml(options.recipe) if options.recipe else task.config(), **flags)
-
-
-def _train(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
-    if options.coordinator:
-        devices.join(options.coordinator, options.num_processes, options.process_id)
+    if given.coordinator:
+        devices.join(given.coordinator, given.num_processes, given.process_id)
     runs = []
-    for run in _resumed(task, options) if options.resume else _trained(task, options, arguments):
-        if not devices.writes():
-            continue
-        runs.append(run)
-        _print_result(task, run)
-        if options.record:
-            record(run, Path("tasks"))
+    for run in _runs(task, given, cfg, seeds, words):
+        if devices.writes():
+            runs.append(run)
+            say("\n" + "\n".join(report.run_lines(run.metrics, task.METRICS)))
     if not runs:
         return
-    version = runs[0].export(options.export_dir)
+    version = runs[0].export(given.export_dir)
     if len(runs) > 1:
-        for name in runs[0].metrics["metrics"]:
-            values = [run.metrics["metrics"][name] for run in runs]
-            if isinstance(values[0], (int, float)):
-                say(
-                    f"{name}: {statistics.mean(values):.4f} ± {statistics.stdev(values):.4f} over seeds {options.seeds}"
-                )
-    _print_answers(task, runs[0])
-    say(f"run directory: {', '.join(str(run.directory) for run in runs)}")
+        for metric in task.METRICS:
+            values = [run.metrics["metrics"][metric.name] for run in runs]
+            if all(isinstance(value, (int, float)) for value in values):
+                mean, spread = (format(f(values), metric.format) for f in (statistics.mean, statistics.stdev))
+                say(f"{metric.name}: {mean} ± {spread} over seeds {given.seeds}")
+    say("\nanswers")
+    rows = runs[0].first_examples(5)
+    for example, answer in zip(rows, runs[0].predict(rows), strict=True):
+        say(f"  {task.show(example, answer)}")
+    say(f"\nrun directory: {', '.join(str(run.directory) for run in runs)}")
     say(f"SavedModel:    {version}  (saved_models/README.md says how to serve it)")
-    say(f'ask it:        python -m zoo.tasks.{task.name} predict {runs[0].directory} "…"')
+    say(f'ask it:        zoo predict {runs[0].directory} "…"')
 
 
-def _trained(task: Task, options: argparse.Namespace, arguments: list[str]) -> Iterator[Run]:
-    cfg = configure(task, options)
-    try:
-        seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else [cfg.seed]
-    except ValueError:
-        raise InputError(f"--seeds {options.seeds}: expected whole numbers like 0,1,2") from None
+def _runs(task: Task, given: argparse.Namespace, cfg: Any, seeds: list[int], words: list[str]) -> Iterator[Any]:
+    import dataclasses
+
+    from zoo import trainer
+    from zoo.data.remarks import say
+
+    if given.resume:
+        yield trainer.resume(task, given.resume)
+        return
     if cfg.data == "sample":
-        say("the bundled sample: generated data, to see the whole way in seconds. For real data: --data (see --help)")
+        say("the bundled sample: generated data, which shows the whole way in seconds; --data takes real data")
     for seed in seeds:
-        yield task.train(
+        yield trainer.train(
+            task,
             dataclasses.replace(cfg, seed=seed),
-            run_dir=f"{options.run_dir}-seed{seed}" if options.run_dir and len(seeds) > 1 else options.run_dir,
-            recipe=options.recipe or "defaults",
-            command=shlex.join(["python", "-m", f"zoo.tasks.{task.name}", *arguments]),
+            directory=f"{given.run_dir}-seed{seed}" if given.run_dir and len(seeds) > 1 else given.run_dir,
+            recipe=given.recipe or "defaults",
+            command=shlex.join(["python", "-m", f"zoo.tasks.{tasks.name_of(task)}", *words]),
         )
 
 
-def _resumed(task: Task, options: argparse.Namespace) -> Iterator[Run]:
-    fixed = {entry.name for entry in dataclasses.fields(task.config)} | {"recipe", "run_dir", "seeds"}
-    for name, value in vars(options).items():
-        if name in fixed and value is not None:
-            raise InputError(
-                f"--{name.replace('_', '-')} with --resume: the run goes on with the options of its config.toml; "
-                "--init starts a new run from the weights of a finished one"
-            )
-    yield task.resume(options.resume)
+def _seeds(listed: str | None, seed: int) -> list[int]:
+    try:
+        return [int(word) for word in listed.split(",")] if listed else [seed]
+    except ValueError:
+        raise InputError(f"--seeds {listed}: expected whole numbers like 0,1,2") from None
 
 
-def _print_result(task: Task, run: Run) -> None:
-    record = run.metrics
-    baseline = record["baseline"]
-    seconds, epochs = record["seconds"], record["epochs"]
-    say(f"\ntest split, {record['examples']['test']:,} examples, epoch {epochs['kept']} of {epochs['run']}")
-    for name, value in record["metrics"].items():
-        if isinstance(value, (int, float)):
-            beside = f"   {baseline['name']}: {baseline[name]:.4f}" if name in baseline else ""
-            say(f"  {name:<18} {value:.4f}{beside}")
-    say(
-        f"  {seconds['setup']:.0f} s set-up, {seconds['train']:.0f} s training "
-        f"({record['tokens_per_second']:,.0f} real tokens a second), {seconds['evaluate']:.0f} s evaluation; "
-        f"baseline {baseline['seconds']:.0f} s"
-    )
-
-
-def _print_answers(task: Task, run: Run) -> None:
-    rows = run.first_examples(5)
-    say("\nanswers")
-    for example, answer in zip(rows, run.predict(rows), strict=True):
-        say(f"  {task.show(example, answer)}")
-    say("")
-
-
-def _evaluate(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
-    scores = _load(task, options.run_dir).evaluate(options.data, split=options.split)
-    if options.json:
-        print(json.dumps(scores))
+def _check_resume(given: argparse.Namespace, flags: dict[str, Any]) -> None:
+    if not given.resume:
         return
-    for name, value in scores.items():
-        say(f"{name:<18} {value:.4f}" if isinstance(value, float) else f"{name:<18} {value}")
+    fixed = [*flags, *(name for name in ("recipe", "run_dir", "seeds") if getattr(given, name) is not None)]
+    if fixed:
+        raise InputError(
+            f"--{fixed[0].replace('_', '-')} with --resume: the run continues with the options of its config.toml; "
+            "--init starts a new run from the weights of a finished one"
+        )
 
 
-def _predict(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
-    run = _load(task, options.run_dir)
-    if not options.inputs and sys.stdin.isatty():
-        say("one input a line, end with Ctrl-D")
-    inputs = options.inputs or [line.rstrip("\n") for line in sys.stdin]
-    questions = [_question(run, text) for text in inputs]
-    for name, draw in task.pictures.items():
-        if (path := getattr(options, name)) and questions:
-            draw(run, questions[0], Path(path))
-    for question, answer in zip(questions, run.predict(questions), strict=True):
+# ---- predict
+
+
+def _predict(task: Task | None, words: list[str]) -> None:
+    task = task or _task_of(words)
+    parser = _run_parser(task, "predict")
+    parser.add_argument("inputs", metavar="INPUT", nargs="*", help="by default one input a line on standard input")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each input")
+    parser.add_argument("--signature", metavar="NAME", help="the signature to ask, such as n_best")
+    parser.add_argument("--input", metavar="FILE", help="answer each row of a .csv, .tsv, .jsonl or text file")
+    parser.add_argument("--output", metavar="FILE", help="write the same rows with their answers (.csv, .tsv, .jsonl)")
+    parser.add_argument("--column", metavar="NAME", help="the column of --input that holds the input")
+    parser.add_argument("--input-json", metavar="-", help=argparse.SUPPRESS)  # for a child process of another backend
+    for name in tasks.artifacts(task) if task else ():
+        stem, _, suffix = name.partition(".")
+        parser.add_argument(f"--{stem}", metavar=f"FILE.{suffix}", help=f"write the {stem} of the first input's answer")
+    given = parser.parse_all(words)
+    if given.output and not given.input:
+        raise InputError("--output needs --input FILE; without a file, answers go to standard output")
+    run = _load(task, given.run_dir)
+    from zoo import predictions
+    from zoo.run import from_json, to_json
+
+    if given.input:
+        predictions.answer_file(run, given.input, given.output, column=given.column, signature=given.signature)
+        return
+    if given.input_json:
+        questions: list[Any] = [json.loads(line, object_hook=from_json) for line in sys.stdin]
+        for answer in run.predict(questions, signature=given.signature):
+            print(json.dumps(answer, default=to_json))
+        return
+    if not given.inputs and sys.stdin.isatty():
+        print("one input a line, end with Ctrl-D", file=sys.stderr)
+    inputs = given.inputs or [line.rstrip("\n") for line in sys.stdin]
+    questions = [_question(run, word, given.signature) for word in inputs]
+    for name, make in tasks.artifacts(run.task).items():
+        if (path := getattr(given, name.partition(".")[0].replace("-", "_"))) and questions:
+            make(run, questions[0], Path(path))
+    for question, answer in zip(questions, run.predict(questions, signature=given.signature), strict=True):
         told = {name: value for name, value in {**question, **answer}.items() if not isinstance(value, bytes)}
-        print(json.dumps(told, ensure_ascii=False) if options.json else task.show(question, answer))
+        as_json = given.json or given.signature
+        print(json.dumps(told, ensure_ascii=False) if as_json else run.task.show(question, answer))
 
 
-def _question(run: Run, word: str) -> dict:
-    """What a word of the command line asks: itself, or the file it names where the input's name ends in _bytes."""
+def _question(run: Any, word: str, signature: str | None) -> dict:
+    """The question that a word of the command line asks: the word, or the file that it names for NAME_bytes inputs."""
     name = next(iter(run.service.inputs))
     if not name.endswith("_bytes"):
-        return run.service.question(word)[1]
+        return run.service.question(word, signature)[1]
     try:
         return {name.removesuffix("_bytes"): word, name: Path(word).read_bytes()}
     except OSError as error:
         raise InputError(f"cannot read {word}: {error.strerror}") from error
 
 
-def _export(task: Task, options: argparse.Namespace, arguments: list[str]) -> None:
-    version = _load(task, options.run_dir).export(options.to, format=options.format, keep=options.keep)
-    say(f"{options.format}: {version}")
+# ---- evaluate, export, trace
 
 
-def _load(task: Task, run_dir: str) -> Run:
-    run = Run.load(run_dir)
-    if run.task.name != task.name:
-        raise InputError(f"{run_dir} is a run of {run.task.name}: python -m zoo.tasks.{run.task.name}")
+def _evaluate(task: Task | None, words: list[str]) -> None:
+    parser = _run_parser(task, "evaluate")
+    parser.add_argument("--data", help="sample, tfds:NAME or a directory (default: the data it was trained on)")
+    parser.add_argument("--split", choices=("train", "validation", "test"), default="test")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--report", action="store_true", help=argparse.SUPPRESS)  # for a run on another backend
+    given = parser.parse_all(words)
+    run = _load(task, given.run_dir)
+    scores = run.report() if given.report else run.evaluate(given.data, split=given.split)
+    if given.json:
+        print(json.dumps(scores))
+        return
+    formats = {metric.name: metric.format for metric in run.task.METRICS}
+    for name, value in scores.items():
+        print(f"{name:<18} {format(value, formats.get(name, '.4f')) if isinstance(value, float) else value}")
+
+
+def _export(task: Task | None, words: list[str]) -> None:
+    parser = _run_parser(task, "export")
+    parser.add_argument("--to", metavar="DIR", default="saved_models", help="default: saved_models")
+    parser.add_argument(
+        "--format",
+        choices=("saved_model", "litert", "onnx"),
+        default="saved_model",
+        help="saved_model for TensorFlow and its servers; litert or onnx for small devices: ids in, no text",
+    )
+    parser.add_argument("--keep", metavar="N", type=_positive, help="delete all but the newest N versions")
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_all(words)
+    version = _load(task, given.run_dir).export(given.to, format=given.format, keep=given.keep)
+    print(json.dumps(str(version)) if given.json else f"{given.format}: {version}")
+
+
+def _trace(task: Task | None, words: list[str]) -> None:
+    parser = _run_parser(task, "trace")
+    parser.add_argument("folder")
+    parser.add_argument("--format", choices=("saved_model", "litert", "onnx"), required=True)
+    given = parser.parse_all(words)
+    run = _load(task, given.run_dir, precision="float32")
+    from zoo.export import publish, small_devices
+
+    if given.format == "saved_model":
+        # Warm-up requests are published with the model, so they are never made of the run's own data.
+        samples = list(islice(run.task.examples(run.task.Config(), "train"), 8))
+        publish.trace(run, Path(given.folder), samples)
+    else:
+        small_devices.trace(run, Path(given.folder), given.format)
+
+
+def _run_parser(task: Task | None, verb: str) -> _Parser:
+    parser = _Parser(prog=_program(task, verb), description=(VERBS | HIDDEN)[verb])
+    example = f"runs/{tasks.name_of(task) if task else 'sentiment'}/1"
+    parser.add_argument("run_dir", metavar="RUN_DIR", help=f"the directory of a run, such as {example}")
+    return parser
+
+
+def _task_of(words: list[str]) -> Task | None:
+    """The task of the run that the first argument names; None where it names none."""
+    named = next((word for word in words if not word.startswith("-")), None)
+    return run_dir.read_origin(Path(named))[0] if named else None
+
+
+def _load(task: Task | None, directory: str, precision: str | None = None) -> Any:
+    found, _ = run_dir.read_origin(Path(directory))
+    if task is not None and found is not task:
+        raise InputError(f"{directory} is a run of {tasks.name_of(found)}: python -m zoo.tasks.{tasks.name_of(found)}")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # answers to raw input are made by its operations
+    _load_quietly()
+    from zoo.run import Run
+
+    run = Run.load(directory, precision=precision)
+    if not run.metrics:
+        print(f"note: {directory} was trained, but not evaluated", file=sys.stderr)
     return run
 
 
-def record(run: Run, tasks: Path) -> None:
-    """Puts the run's numbers into `tasks`/TASK/results.json, in place of an earlier run of that recipe and seed.
+def _load_quietly() -> None:
+    """Loads Keras and its backend without the lines that TensorFlow's C++ code prints at start.
 
-    Of a run on the bundled sample it keeps the samples of answers instead: its numbers mean nothing, and the examples
-    of real data sets are not the zoo's to give away.
+    They are about CUDA libraries that are not there and CPU instructions. Python's own errors are shown.
     """
-    folder = tasks / run.task.name
-    folder.mkdir(parents=True, exist_ok=True)
-    if run.cfg.data == "sample":
-        (folder / "samples.md").write_bytes((run.directory / "samples.md").read_bytes())
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _standard_error_hidden():
+        import keras
+
+        keras.distribution.list_devices()
+
+
+@contextlib.contextmanager
+def _standard_error_hidden() -> Iterator[None]:
+    """Keeps the standard error of this process and of its libraries off the terminal; prints it after a failure."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # a process without a standard error
+        yield
         return
-    path = folder / "results.json"
-    records = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    key = ("recipe", "seed")
-    records = [old for old in records if any(old[k] != run.metrics[k] for k in key)] + [run.metrics]
-    records.sort(key=lambda entry: [str(entry[k]) for k in key])
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with tempfile.TemporaryFile() as hidden:
+        sys.stderr.flush()
+        os.dup2(hidden.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            hidden.seek(0)
+            os.write(saved, hidden.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+_COMMANDS = {"train": _train, "predict": _predict, "evaluate": _evaluate, "export": _export, "trace": _trace}

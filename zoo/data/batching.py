@@ -1,16 +1,17 @@
-"""Which examples go together, and how they are padded: the only place in the zoo that pads.
+"""The plan: which examples form a batch, and how they are padded. Nothing else in the zoo pads.
 
     lengths int[N, A] → Buckets (few static shapes) → plan (every batch of an epoch) → (x, y, sample_weight)
 
 An *axis* is a set of arrays that have the same length in every example (source words; target words and their labels).
-Batches are bucketed by length under a token budget. The edges are exactly optimal: no other choice of as many
-shapes computes fewer positions. Everything about an epoch derives from `plan`, which is a pure function.
+A *bucket* holds examples of similar length, which are padded to the same length, the *edge* of the bucket. The number
+of positions in a batch is limited, and the edges are optimal: no other choice of as many shapes computes fewer
+positions. Everything about an epoch derives from `plan`, which is a pure function.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ from zoo.data.cache import Cache
 
 
 def optimal_edges(lengths: np.ndarray, shapes: int) -> np.ndarray:
-    """The padded lengths, at most `shapes` of them, with which padding wastes least.
+    """The padded lengths that waste least, at most `shapes` of them.
 
     Dynamic programming over the sorted distinct lengths; O(shapes · distinct²), exact.
 
@@ -27,7 +28,8 @@ def optimal_edges(lengths: np.ndarray, shapes: int) -> np.ndarray:
         lengths: int[N], each at least 1.
         shapes: how many different padded lengths are allowed.
     Returns:
-        int[K], ascending, K ≤ `shapes`; the last is the longest length. A row is padded to the first edge that it fits.
+        int[K], ascending, K ≤ `shapes`; the last is the longest length. A row is padded to the first edge that is
+        long enough.
     """
     distinct, counts = np.unique(lengths, return_counts=True)
     rows_up_to = np.concatenate([[0], np.cumsum(counts)])
@@ -70,7 +72,11 @@ class Buckets:
     rows: np.ndarray  # int[K]
 
     def assign(self, lengths: np.ndarray) -> np.ndarray:
-        """int[N]: the bucket of each row, the one with the fewest positions that it fits in."""
+        """int[N]: the bucket of each row: of those it fits in, the one with the fewest positions.
+
+        Raises:
+            ValueError: a row is longer than every edge.
+        """
         fits = np.all(lengths[:, None, :] <= self.edges[None], axis=-1)  # [N, K]
         if not fits.any(axis=1).all():
             raise ValueError(f"a row of length {lengths[~fits.any(axis=1)][0]} fits none of the edges {self.edges}")
@@ -80,15 +86,17 @@ class Buckets:
 def choose_buckets(
     lengths: np.ndarray, *, batch_tokens: int, shapes: int = 8, replicas: int = 1, longest: np.ndarray | None = None
 ) -> Buckets:
-    """The shapes for a data set: at most `shapes`, at most `batch_tokens` positions in a batch.
+    """The static shapes for a data set.
 
-    A bucket's rows are divided evenly over the batches that it needs, so that hardly any row of an epoch is a dummy.
+    The rows of a bucket are divided evenly over the batches that it needs, so that very few rows are dummies.
 
     Args:
         lengths: int[N, A], the length of every example on every axis.
-        batch_tokens: positions (rows × padded lengths) a batch may have; a longer row gets a batch of its own.
-        replicas: the rows of a batch are a multiple of this.
-        longest: int[A], lengths that must fit too: other examples may be longer than these.
+        batch_tokens: the largest number of positions (rows × padded lengths) in a batch; a longer row gets a batch of
+            its own.
+        shapes: the largest number of shapes.
+        replicas: the number of rows in a batch is a multiple of this.
+        longest: int[A], lengths that have to fit too, such as those of validation.
     """
     if longest is not None:
         lengths = np.concatenate([lengths, longest[None]])
@@ -108,7 +116,7 @@ def choose_buckets(
 class Batch:
     """One step of training: which examples, padded to which lengths."""
 
-    rows: np.ndarray  # int[R], indices of examples; -1 is a dummy that fills the batch up
+    rows: np.ndarray  # int[R], indices of examples; -1 is a dummy that fills up the batch
     edges: tuple[int, ...]  # the padded length of each axis
 
 
@@ -117,13 +125,13 @@ def plan(
 ) -> list[Batch]:
     """Every batch of one epoch. The same arguments give the same batches; every example is in exactly one.
 
-    Where a bucket's examples do not fill its last batch, dummies do.
+    Dummies fill up the last batch of a bucket.
 
     Args:
         lengths: int[N, A].
-        seed: mixes rows and batches anew in each epoch; None keeps the examples sorted by length (inference).
-        curriculum: in so many epochs first the batches go from the shortest to the longest, each bucket still mixed
-            (Kocmi and Bojar 2017, https://arxiv.org/abs/1707.09533).
+        seed: shuffles rows and batches anew in each epoch; None keeps the examples sorted by length (inference).
+        curriculum: in the first N epochs the batches are sorted from short to long; the rows of a bucket are still
+            shuffled (Kocmi and Bojar 2017, https://arxiv.org/abs/1707.09533).
     """
     random = np.random.default_rng((seed, epoch)) if seed is not None else None
     bucket = buckets.assign(lengths)
@@ -144,21 +152,32 @@ def plan(
 
 
 def efficiency(lengths: np.ndarray, batches: list[Batch]) -> float:
-    """The share of computed positions that are real: padding and dummies count as waste."""
+    """The share of computed positions that are real, neither padding nor dummies."""
     computed = sum(len(batch.rows) * sum(batch.edges) for batch in batches)
     return float(lengths.sum() / computed)
 
 
-def pad(cache: Cache, batch: Batch, share: tuple[int, int] = (0, 1)) -> tuple[Any, np.ndarray, np.ndarray]:
+Weigh = Literal["steps", "rows"]
+
+
+def pad(
+    cache: Cache, batch: Batch, share: tuple[int, int] = (0, 1), weigh: Weigh = "steps"
+) -> tuple[Any, np.ndarray, np.ndarray]:
     """The arrays of one batch, right-padded with 0.
 
+    A dummy repeats the first step of the first row, because a recurrent layer needs one real step in every row.
+
     Args:
-        share: part k of n, of as many rows each, instead of all rows.
+        share: (k, n) gives part k of n instead of all rows; the parts have the same number of rows.
+        weigh: "steps" if the loss has a value for each step of y; "rows" if it has one for each row, such as CTC. Such
+            a loss has to see where y ends, so integers in y are padded with -1 then.
     Returns:
-        x: like the examples' x, with a batch axis; arrays with a time axis are padded to the batch's edges.
+        x: the examples' x with a batch axis; arrays with a time axis are padded to the batch's edges.
         y: likewise.
-        sample_weight: float32 of y's batch and time axes; 0 on padding and dummies. A dummy repeats the first step of
-            the first row, because a recurrent layer needs one real step in every row.
+        sample_weight: float32[R, T] of y's steps, 0 on padding and dummies; or float32[R], 0 on dummies, if `weigh` is
+            "rows" or y has no time axis.
+    Raises:
+        ValueError: `weigh` is "rows" and y has unsigned integers, which cannot be -1.
     """
     part, of = share
     size = len(batch.rows) // of
@@ -168,24 +187,27 @@ def pad(cache: Cache, batch: Batch, share: tuple[int, int] = (0, 1)) -> tuple[An
     arrays = {}
     weight = np.ones(len(rows), np.float32)
     for name, field in cache.fields.items():
-        if field.axis is None:
+        if field.axis is None or field.lengths is None:
             arrays[name] = field.values[field.offsets[rows]]
             continue
         real = np.where(dummy, 1, field.lengths[rows])
         steps = np.arange(batch.edges[field.axis])
         keep = steps < real[:, None]  # [R, T]
         taken = field.values[np.where(keep, field.offsets[rows, None] + steps, 0)]
-        arrays[name] = np.where(keep.reshape(keep.shape + (1,) * (taken.ndim - 2)), taken, 0).astype(taken.dtype)
-        if name == "y":
+        filler = -1 if name == "y" and weigh == "rows" and taken.dtype.kind in "iub" else 0
+        if filler and taken.dtype.kind != "i":
+            raise ValueError(f'weigh="rows" pads y with -1, and y is {taken.dtype}: encode has to give signed integers')
+        arrays[name] = np.where(keep.reshape(keep.shape + (1,) * (taken.ndim - 2)), taken, filler).astype(taken.dtype)
+        if name == "y" and weigh == "steps":
             weight = keep.astype(np.float32)
     weight = np.where(dummy.reshape((-1,) + (1,) * (weight.ndim - 1)), np.float32(0), weight)
     return cache.structure(arrays), arrays["y"], weight
 
 
 class Batches(keras.utils.PyDataset):
-    """The planned batches of a cache, mixed anew every epoch (`seed`) or sorted by length (`seed=None`); see `plan`.
+    """The planned batches of a cache, shuffled anew every epoch (`seed`) or sorted by length (`seed=None`); see `plan`.
 
-    Of several processes that train together each gives its `share` of every batch's rows; see `pad`.
+    If several processes train together, each gives its `share` of the rows of every batch; see `pad`, also for `weigh`.
     """
 
     def __init__(
@@ -196,9 +218,11 @@ class Batches(keras.utils.PyDataset):
         seed: int | None,
         curriculum: int = 0,
         share: tuple[int, int] = (0, 1),
+        weigh: Weigh = "steps",
     ):
         super().__init__()
-        self._pad = partial(pad, cache, share=share)
+        self._pad = partial(pad, cache, share=share, weigh=weigh)
+        self._weigh = weigh
         self.cache, self.buckets, self.seed, self.curriculum = cache, buckets, seed, curriculum
         self.planned = self.plan(0)
 
@@ -206,7 +230,7 @@ class Batches(keras.utils.PyDataset):
         return plan(self.cache.lengths, self.buckets, seed=self.seed, epoch=epoch, curriculum=self.curriculum)
 
     def __len__(self) -> int:
-        return len(self.planned)  # the same in every epoch: mixing changes which rows, not how many
+        return len(self.planned)  # the same in every epoch
 
     def __getitem__(self, index: int):
         return self._pad(self.planned[index])
@@ -218,11 +242,11 @@ class Batches(keras.utils.PyDataset):
             epoch, step = epoch + 1, 0
 
     def for_training(self, epoch: int = 0, step: int = 0) -> Any:
-        """What `model.fit` is given to learn from: every batch from that step on, epoch after epoch, without an end."""
+        """The training data of `model.fit`: every batch from the given step on, epoch after epoch, without an end."""
         return self._dataset(partial(self._from, epoch, step)) if _tensorflow() else self._from(epoch, step)
 
     def for_validation(self) -> Any:
-        """What `model.fit` is given as validation data: the batches of one epoch."""
+        """The validation data of `model.fit`: the batches of one epoch."""
         if not _tensorflow():
             return self
         import tensorflow as tf
@@ -231,8 +255,8 @@ class Batches(keras.utils.PyDataset):
         return dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
 
     def _dataset(self, generate: Callable[[], Iterator]) -> Any:
-        """A `tf.data` pipeline. Without it Keras would read the static shapes off the first two batches, and a third
-        length would then be an error."""
+        """A `tf.data` pipeline. Without it Keras infers the shapes from the first two batches, and another length in a
+        later batch is an error."""
         import tensorflow as tf
 
         def spec(field):
@@ -240,14 +264,18 @@ class Batches(keras.utils.PyDataset):
             return tf.TensorSpec((None, *step, *field.values.shape[1:]), field.values.dtype)
 
         specs = {name: spec(field) for name, field in self.cache.fields.items()}
-        weight = tf.TensorSpec(specs["y"].shape[: 1 if self.cache.fields["y"].axis is None else 2], tf.float32)
+        by_row = self._weigh == "rows" or self.cache.fields["y"].axis is None
+        weight = tf.TensorSpec((None,) if by_row else (None, None), tf.float32)
         signature = (self.cache.structure(specs), specs["y"], weight)
         return untuned(tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2))
 
 
 def untuned(dataset: Any) -> Any:
-    """A `tf.data.Dataset` without TensorFlow's tuning thread: who ends an iterator may have to wait for it, and it
-    sleeps 10, 20, 40 … ms, 20 s after half a minute of training."""
+    """A `tf.data.Dataset` without TensorFlow's tuning thread.
+
+    Ending an iterator can mean waiting for this thread, which sleeps 10, 20, 40 … ms: 20 s after half a minute of
+    training.
+    """
     import tensorflow as tf
 
     options = tf.data.Options()

@@ -1,10 +1,11 @@
-"""Encoded examples on disk, mapped into memory: encoding happens once, and memory stays flat however long the data.
+"""Encoded examples on disk, mapped into memory: encoding happens once, and memory stays flat for any amount of data.
 
-raw examples, a batch at a time → encode → one file of values per array, and the offsets of the examples in it
-bytes of which something slow is computed → Store → rows of it, which examples may share
+raw examples, a batch at a time → encode → one file of values per array, and the place of each example in it
+one long series → Windows → examples that are overlapping parts of it, without a copy
+bytes from which something slow is computed → Store → its rows, which examples may share
 """
 
-import fcntl
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,9 +13,8 @@ import sys
 import tempfile
 import weakref
 import zlib
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.locks import locked
+
 
 @dataclass(frozen=True)
 class Field:
-    """One array of all examples, laid end to end."""
+    """One array of all examples. Example i is values[offsets[i] : offsets[i] + lengths[i]]; examples may overlap.
 
-    values: np.ndarray  # [sum of lengths, ...]; without an axis, entries of one shape
-    offsets: np.ndarray  # int64[N + 1], where each example begins; without an axis int64[N], the entry it has
-    axis: int | None  # which column of Cache.lengths it follows; None where every example has one entry
+    Attributes:
+        values: [S, ...], the steps of all examples; without an axis, entries that examples may share.
+        offsets: int64[N], the first step of each example, or its entry.
+        lengths: int64[N], the steps of each example; None if each example is one entry.
+        axis: the column of `Cache.lengths` with these lengths; None if each example is one entry.
+    """
 
-    @property
-    def lengths(self) -> np.ndarray:
-        """int[N]: steps of each example."""
-        return np.diff(self.offsets)
+    values: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray | None
+    axis: int | None
 
 
 def checksum(folder: Path, start: int = 0) -> str:
@@ -52,8 +57,8 @@ class Cache:
     """All encoded examples of a split; random access by row.
 
     Attributes:
-        fields: "x" (or "x/NAME" where x is a dict) and "y".
-        lengths: int[N, A]. Arrays that have the same length in every example share an axis.
+        fields: "x" (or "x/NAME" if x is a dict) and "y".
+        lengths: int[N, A], the length of each example on each axis. Arrays of equal lengths share an axis.
     """
 
     def __init__(self, fields: dict[str, Field], lengths: np.ndarray, folder: Path):
@@ -64,18 +69,18 @@ class Cache:
         return len(self.lengths)
 
     def fingerprint(self) -> str:
-        """What tells these examples from others."""
+        """A checksum of all examples."""
         return checksum(self.folder, zlib.crc32(self.lengths.tobytes()))
 
     def structure(self, arrays: dict[str, Any]) -> Any:
-        """The x of `arrays`: a single array or the dict it came as."""
+        """The x of `arrays`: a single array, or a dict if `encode` gave one."""
         if "x" in arrays:
             return arrays["x"]
         return {name.removeprefix("x/"): value for name, value in arrays.items() if name.startswith("x/")}
 
 
 def show_progress(what: str, total: int | None, unit: str) -> Callable[[int], None]:
-    """Says what is done, and on a terminal how far it is: call the result with the count so far."""
+    """Prints `what`, and on a terminal a progress bar: call the result with the count so far."""
     print(what, flush=True)
     if not sys.stdout.isatty():  # in a log file every step of the bar would be a line
         return lambda count: None
@@ -83,15 +88,15 @@ def show_progress(what: str, total: int | None, unit: str) -> Callable[[int], No
 
 
 class Store:
-    """Arrays of one shape on disk, each computed once from the bytes that it belongs to.
+    """Arrays of one shape on disk, each computed once from some bytes, such as the features of a picture.
 
-    Two files, `index`: a SHA-256 of the bytes for each array, and `values`: the arrays in that order. A digest is
-    written after its array, so that what a killed process leaves half-written is never read, and overwritten later.
-    Any number of processes may use a store; those that write take turns.
+    The file `values` has the arrays, the file `index` a SHA-256 of the bytes of each array, in the same order. A digest
+    is written after its array. What a killed process has half-written is therefore never read, and is overwritten
+    later. Any number of processes may use a store; they take turns to write.
 
     Args:
         compute: a list of bytes → [B, *shape].
-        folder: where later runs find it again; a temporary one without it.
+        folder: a folder that later runs use again; None is a temporary one.
     """
 
     def __init__(self, compute: Callable, shape: Sequence[int], dtype: Any, *, folder: Path | None = None):
@@ -100,13 +105,13 @@ class Store:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         self._compute, self._shape, self._dtype = compute, tuple(shape), np.dtype(dtype)
-        self._index, self._values = folder / "index", folder / "values"
+        self._index, self._values, self._lock = folder / "index", folder / "values", folder / "lock"
         for path in (self._index, self._values):
             path.touch()
         self._rows: dict[bytes, int] = {}
 
     def rows(self, items: Sequence[bytes]) -> np.ndarray:
-        """int64[B]: where in `values` the arrays of `items` are; computes those that are not there."""
+        """int64[B]: the rows of `values` that belong to `items`. Computes those that are not there yet."""
         digests = [hashlib.sha256(item).digest() for item in items]
         self._read_index()
         if missing := {digest: item for digest, item in zip(digests, items, strict=True) if digest not in self._rows}:
@@ -114,12 +119,12 @@ class Store:
         return np.array([self._rows[digest] for digest in digests], np.int64)
 
     def arrays(self, items: Sequence[bytes]) -> np.ndarray:
-        """[B, *shape]: what belongs to `items`."""
+        """[B, *shape]: the arrays of `items`."""
         rows = self.rows(items)
         return self.values[rows]
 
     def digests(self, rows: np.ndarray) -> bytes:
-        """The SHA-256 of what each of `rows` belongs to, laid end to end."""
+        """The SHA-256 of the bytes that each of `rows` was computed from, end to end."""
         return np.memmap(self._index, np.uint8, "r").reshape(-1, 32)[rows].tobytes()
 
     @property
@@ -134,8 +139,7 @@ class Store:
                 self._rows[digest] = len(self._rows)
 
     def _append(self, digests: list[bytes], arrays: np.ndarray) -> None:
-        with self._index.open("r+b") as index, self._values.open("r+b") as values:
-            fcntl.flock(index, fcntl.LOCK_EX)
+        with locked(self._lock), self._index.open("r+b") as index, self._values.open("r+b") as values:
             self._read_index()  # another process may have computed the same
             new = [i for i, digest in enumerate(digests) if digest not in self._rows]
             values.seek(len(self._rows) * arrays[0].nbytes)
@@ -149,18 +153,40 @@ class Store:
 
 @dataclass(frozen=True)
 class Stored:
-    """What `encode` gives for an array that is in a store.
+    """A result of `encode`: each example has a row of a store.
 
     Attributes:
-        rows: int[N], the row of `store` that each example has; several may have the same one.
+        rows: int[N], a row of `store` for each example; several examples may have the same one.
     """
 
     store: Store
     rows: np.ndarray
 
 
+@dataclass(frozen=True)
+class Windows:
+    """A result of `encode`: one example per window into a long array. Windows may overlap.
+
+    The array is written once and a window is never copied, so a window costs a few bytes, whatever its length. Fields
+    and batches that share an array share its one copy if they are given the same object.
+
+    Attributes:
+        series: [T, ...], a NumPy array (also one mapped into memory) or a tensor.
+        starts: int[N], the first step of each window.
+        lengths: int[N] or one int for all, the steps of each window.
+    """
+
+    series: Any
+    starts: np.ndarray
+    lengths: np.ndarray | int
+
+
 def _tensor(values: list) -> tf.Tensor | tf.RaggedTensor:
-    """One key of a batch of raw dicts: texts, bytes and numbers as [B], lists of them as ragged [B, T]."""
+    """One key of a batch of raw dicts: texts, bytes and numbers as [B], lists and arrays as ragged [B, T, ...]."""
+    if isinstance(values[0], np.ndarray) and values[0].ndim:
+        if len(shapes := {value.shape[1:] for value in values}) > 1:
+            raise ValueError(f"arrays may differ along their first axis alone, not in {' and '.join(map(str, shapes))}")
+        return tf.RaggedTensor.from_row_lengths(np.concatenate(values), [len(value) for value in values])
     if isinstance(values[0], (list, tuple)):
         flat = [item for value in values for item in value]
         empty = tf.zeros([0], tf.string)
@@ -168,76 +194,177 @@ def _tensor(values: list) -> tf.Tensor | tf.RaggedTensor:
     return tf.constant(values)
 
 
-class _Writer:
-    """Appends batches of one array to a file; of what is in a store already, only the digests."""
+class _File:
+    """Arrays of one dtype, appended to a file along their first axis."""
 
     def __init__(self, path: Path):
-        self.path = path
-        self.lengths: list[np.ndarray] = []
-        self.rows: list[np.ndarray] = []
-        self.store: Store | None = None
-        self.dtype, self.step = np.dtype("int32"), ()
+        self.path, self.count = path, 0
+        self._kind: tuple[np.dtype, tuple[int, ...]] | None = None  # dtype, and shape without the first axis
 
-    def append(self, value: tf.Tensor | tf.RaggedTensor | Stored) -> None:
-        if isinstance(value, Stored):
-            self.store = value.store
-            self.rows.append(value.rows)
-            with self.path.open("ab") as file:  # for Cache.fingerprint
-                file.write(value.store.digests(value.rows))
-            return
-        flat = value.flat_values.numpy() if isinstance(value, tf.RaggedTensor) else value.numpy()
-        if isinstance(value, tf.RaggedTensor):
-            self.lengths.append(value.row_lengths().numpy())
-        elif flat.ndim > 1:  # [B, T, ...]: as long in every example
-            self.lengths.append(np.full(len(flat), flat.shape[1], np.int64))
-            flat = flat.reshape((-1, *flat.shape[2:]))
-        if self.lengths and not self.lengths[-1].all():
-            raise ValueError(f"encode gave an empty {self.path.name}: every example needs at least one step")
-        self.dtype, self.step = flat.dtype, flat.shape[1:]
+    def append(self, array: np.ndarray) -> int:
+        """Gives the position of the first element."""
+        kind = (array.dtype, array.shape[1:])
+        if array.dtype.hasobject:
+            raise ValueError(f"encode gave texts as {self.path.name}: expected numbers")
+        if self._kind not in (None, kind):
+            raise ValueError(f"encode gave {self.path.name} as {self._kind} and then as {kind}: expected one of them")
+        self._kind = kind
         with self.path.open("ab") as file:
-            file.write(np.ascontiguousarray(flat).tobytes())
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        self.count += len(array)
+        return self.count - len(array)
+
+    def values(self) -> np.ndarray:
+        """All of it, mapped into memory."""
+        assert self._kind, "nothing was appended"
+        dtype, step = self._kind
+        return np.memmap(self.path, dtype, "r").reshape((-1, *step))
+
+
+class _SeriesFiles:
+    """The arrays that windows look into: a file for each dtype and shape of a step, each array in it once."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._files: dict[tuple, _File] = {}
+        self._known: dict[int, tuple[weakref.ref, tuple[_File, int, int]]] = {}  # by id of an array that is in use
+
+    def append(self, series: Any) -> tuple[_File, int, int]:
+        """The file of an array, the position where it begins, and its length."""
+        known = self._known.get(id(series))
+        if known and known[0]() is series:
+            return known[1]
+        array = np.asarray(series)
+        name = f"series-{array.dtype}-{'x'.join(map(str, array.shape[1:]))}"
+        file = self._files.setdefault((array.dtype, array.shape[1:]), _File(self._folder / name))
+        place = (file, file.append(array), len(array))
+        with contextlib.suppress(TypeError):  # a list cannot be referred to weakly, and is written each time
+            self._known[id(series)] = (weakref.ref(series), place)
+        return place
+
+
+class _Writer:
+    """Collects the batches of one field: its values on disk, the place and length of each example in memory."""
+
+    def __init__(self, path: Path, series: _SeriesFiles):
+        self._own, self._series = _File(path), series
+        self._file: _File | Store | None = None
+        self._offsets: list[np.ndarray] = []
+        self._lengths: list[np.ndarray] = []  # empty if every example is one entry
+
+    def append(self, value: Any) -> None:
+        """`value` is a tensor, ragged or not, an array, a list of arrays, `Stored` or `Windows`."""
+        if isinstance(value, Stored):
+            self._refer(value.store, value.rows, value.store.digests(value.rows))
+        elif isinstance(value, Windows):
+            self._append_windows(value)
+        elif isinstance(value, list):
+            self._append_flat(np.concatenate(value), np.array([len(array) for array in value], np.int64))
+        elif isinstance(value, tf.RaggedTensor):
+            if value.ragged_rank != 1:
+                raise ValueError(
+                    f"encode gave {self._own.path.name} with {value.ragged_rank} ragged axes: expected one"
+                )
+            self._append_flat(value.values.numpy(), value.row_lengths().numpy())
+        else:
+            array = np.asarray(value)
+            if array.ndim > 1:  # [B, T, ...]: equally long in every example
+                lengths = np.full(len(array), array.shape[1], np.int64)
+                self._append_flat(array.reshape((-1, *array.shape[2:])), lengths)
+            else:
+                self._file = self._own
+                self._offsets.append(self._own.append(array) + np.arange(len(array)))
+
+    def _append_flat(self, flat: np.ndarray, lengths: np.ndarray) -> None:
+        self._check(lengths)
+        self._file = self._own
+        self._offsets.append(self._own.append(flat) + np.cumsum(lengths) - lengths)
+        self._lengths.append(lengths)
+
+    def _append_windows(self, windows: Windows) -> None:
+        starts = np.asarray(windows.starts, np.int64)
+        lengths = np.broadcast_to(np.asarray(windows.lengths, np.int64), starts.shape)
+        self._check(lengths)
+        file, begin, size = self._series.append(windows.series)
+        if len(starts) and (starts.min() < 0 or (starts + lengths).max() > size):
+            raise ValueError(f"encode gave windows of {self._own.path.name} that do not lie in their {size:,} steps")
+        self._refer(file, begin + starts, (begin + starts).tobytes())
+        self._lengths.append(lengths)
+
+    def _refer(self, file: "_File | Store", offsets: np.ndarray, identity: bytes) -> None:
+        """Examples that are elsewhere; their identity is written to this field's own file for `Cache.fingerprint`."""
+        if self._file not in (None, file):
+            raise ValueError(f"encode gave {self._own.path.name} from two stores, or of two dtypes or shapes")
+        self._file = file
+        self._offsets.append(offsets)
+        with self._own.path.open("ab") as own:
+            own.write(identity)
+
+    def _check(self, lengths: np.ndarray) -> None:
+        if not lengths.all():
+            raise ValueError(f"encode gave an empty {self._own.path.name}: every example needs at least one step")
 
     def field(self, axes: list[np.ndarray]) -> Field:
-        """The finished array, its lengths added to `axes` unless they are there already."""
-        if self.store:
-            return Field(self.store.values, np.concatenate(self.rows), None)
-        values = np.memmap(self.path, self.dtype, "r").reshape((-1, *self.step))
-        if not self.lengths:
-            return Field(values, np.arange(len(values)), None)
-        lengths = np.concatenate(self.lengths)
+        """The finished field. Its lengths are added to `axes` unless an equal axis is there already."""
+        assert self._file, "encode gave something for every field"
+        values = self._file.values if isinstance(self._file, Store) else self._file.values()
+        offsets = np.concatenate(self._offsets)
+        if not self._lengths:
+            return Field(values, offsets, None, None)
+        lengths = np.concatenate(self._lengths)
         axis = next((i for i, other in enumerate(axes) if np.array_equal(other, lengths)), len(axes))
         if axis == len(axes):
             axes.append(lengths)
-        return Field(values, np.concatenate([[0], np.cumsum(lengths)]), axis)
+        return Field(values, offsets, lengths, axis)
+
+
+def _batches(examples: Iterable[dict], size: int, most_bytes: int = 2**26) -> Iterator[list[dict]]:
+    """Up to `size` examples at a time, fewer if their arrays would take more than `most_bytes` of memory."""
+    rows: list[dict] = []
+    taken = 0
+    for example in examples:
+        rows.append(example)
+        taken += sum(value.nbytes for value in example.values() if isinstance(value, np.ndarray))
+        if len(rows) == size or taken > most_bytes:
+            yield rows
+            rows, taken = [], 0
+    if rows:
+        yield rows
 
 
 def encode(examples: Iterable[dict], encode_batch: Callable, *, progress: str | None = None, batch: int = 256) -> Cache:
     """Runs `encode_batch` over all of `examples` and keeps the result on disk.
 
     Args:
-        examples: raw dicts of texts, bytes, numbers, or flat lists of them.
-        encode_batch: dict of tensors [B] or ragged [B, T] → (x, y), of as many rows as it likes. Ragged arrays, and
-            dense ones with more than one axis, are sequences along their second axis; [N] and `Stored` are one entry
-            a row.
+        examples: raw dicts. A value is a text, bytes, a number, a flat list of them, or a NumPy array with a time axis,
+            such as a waveform float32[T] or frames uint8[T, 48, 48].
+        encode_batch: dict of tensors [B] or ragged [B, T, ...] → (x, y), of any number of rows; x may be a dict. An
+            array is a tensor or a NumPy array: with one axis it has one entry per row, else its second axis is the
+            time. Sequences of different lengths are a ragged tensor or a list of NumPy arrays [T, ...]. `Windows` and
+            `Stored` refer to arrays that many rows share.
         progress: a word to show beside a progress bar.
+    Raises:
+        ValueError: a sequence is empty, or `encode_batch` changes the dtype or number of rows of an array.
     """
     folder = Path(tempfile.mkdtemp(prefix="zoo-cache-"))
     writers: dict[str, _Writer] = {}
+    series = _SeriesFiles(folder)
     total = len(examples) if progress and isinstance(examples, Sized) else None
     update = show_progress(progress, total, "example") if progress else (lambda count: None)
-    count, iterator = 0, iter(examples)
-    while rows := list(islice(iterator, batch)):
+    count = 0
+    for rows in _batches(examples, batch):
         x, y = encode_batch({name: _tensor([row[name] for row in rows]) for name in rows[0]})
-        for name, value in {
-            **({f"x/{key}": part for key, part in x.items()} if isinstance(x, dict) else {"x": x}),
-            "y": y,
-        }.items():
+        parts = {f"x/{key}": part for key, part in x.items()} if isinstance(x, dict) else {"x": x}
+        for name, value in {**parts, "y": y}.items():
             if name not in writers:
-                writers[name] = _Writer(folder / name.replace("/", "-"))
+                writers[name] = _Writer(folder / name.replace("/", "-"), series)
             writers[name].append(value)
         count += len(rows)
         update(count)
     axes: list[np.ndarray] = []
     fields = {name: writer.field(axes) for name, writer in writers.items()}
+    if len({len(field.offsets) for field in fields.values()}) > 1:
+        told = ", ".join(f"{name} {len(field.offsets):,}" for name, field in fields.items())
+        raise ValueError(f"encode gave different numbers of rows: {told}")
     lengths = np.stack(axes, axis=1) if axes else np.ones((len(fields["y"].offsets), 1), np.int64)
     return Cache(fields, lengths, folder)

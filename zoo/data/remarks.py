@@ -1,4 +1,4 @@
-"""What reading and encoding did to the data that its owner should know: noted where it happens, shown once.
+"""Remarks on the data that users should see, such as cut texts: noted where they arise, counted, shown once.
 
 with remarks.collect() as seen:
     caches["train"] = …          # deep inside: remarks.note("texts cut to 400 tokens", 12, of=2000)
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Count:
-    """How often it happened, and to how many it could have; 0 where that is not known."""
+    """How often something happened, and out of how many cases; 0 cases if that is not known."""
 
     happened: int = 0
     of: int = 0
@@ -26,11 +26,12 @@ _seen: ContextVar[dict[str, Count] | None] = ContextVar("seen", default=None)
 
 
 def wanted() -> bool:
-    """Whether somebody collects; what is costly to count need not be counted otherwise."""
+    """Whether remarks are collected. If not, there is no need to count."""
     return _seen.get() is not None
 
 
 def note(what: str, happened: int, *, of: int = 0) -> None:
+    """Adds to the count of `what`; does nothing unless remarks are collected."""
     seen = _seen.get()
     if seen is not None:
         count = seen.setdefault(what, Count())
@@ -40,10 +41,15 @@ def note(what: str, happened: int, *, of: int = 0) -> None:
 
 @contextmanager
 def collect() -> Iterator[dict[str, Count]]:
-    """Collects what is noted within it, in this thread."""
+    """Collects the remarks made inside the `with` block, in this thread."""
     seen: dict[str, Count] = {}
     token = _seen.set(seen)
     try:
         yield seen
     finally:
         _seen.reset(token)
+
+
+def say(line: str) -> None:
+    """Prints a line at once, also where the output is a file."""
+    print(line, flush=True)

@@ -1,15 +1,14 @@
-"""What a tagger sees of a word, by TensorFlow string ops alone: data and served graph go through the same code.
+"""The features of a word that a tagger reads. Only TensorFlow string operations, shared by training and serving.
 
 text → split → clean → the word itself, its letters, its prefixes and suffixes
 """
 
-from __future__ import annotations  # tensorflow in them is not loaded
-
 import tensorflow as tf
 
 from zoo.data import text
+from zoo.data.codec import Codec
 
-# What is found first is a token; every character that is no blank is in one.
+# The first pattern that matches is a token. Every character except blanks is in some token.
 TOKEN = "|".join(
     (
         r"(?:https?://|www\.)\S*[\p{L}\p{N}/]",  # addresses
@@ -27,14 +26,14 @@ TOKEN = "|".join(
 
 
 def split(texts: tf.Tensor) -> tf.RaggedTensor:
-    """Words as English treebanks of Universal Dependencies have them, as far as a few rules go; case is kept.
+    """Splits English text into words nearly as the treebanks of Universal Dependencies do, by a few rules. Keeps case.
 
-    Marks are split off ("(well-known)." is six tokens), but not within numbers, addresses, "U.S." and the like;
-    clitics are words: "don't" is "do" "n't", "Ann's" is "Ann" "'s", "cannot" is "can" "not". For other languages, and
-    where the words are known, give the words instead.
+    Punctuation is split off ("(well-known)." is six tokens), but not within numbers, addresses, "U.S." and the like.
+    Clitics are words: "don't" is "do" "n't", "Ann's" is "Ann" "'s", "cannot" is "can" "not". Texts in other languages
+    should be split by other means.
 
     Args:
-        texts: string[B]; any bytes: what is not UTF-8 becomes U+FFFD, control characters become blanks.
+        texts: string[B], any bytes. Invalid UTF-8 becomes U+FFFD, control characters become blanks.
     Returns:
         string[B, ragged]; no tokens for an empty or blank text.
     """
@@ -47,7 +46,7 @@ def split(texts: tf.Tensor) -> tf.RaggedTensor:
 
 
 def clean(words: tf.Tensor) -> tf.Tensor:
-    """string[...] → string[...] in which every byte is UTF-8 and no character is a control character."""
+    """string[...] → string[...]. Invalid UTF-8 and control characters become U+FFFD."""
     return tf.strings.unicode_transcode(
         words, "UTF-8", "UTF-8", replace_control_characters=True, replacement_char=0xFFFD
     )
@@ -59,12 +58,12 @@ def lower(words: tf.Tensor) -> tf.Tensor:
 
 
 def letters(words: tf.Tensor, most: int) -> tf.RaggedTensor:
-    """string[N] → string[N, ragged]: the characters of each word, its two ends where it has more than `most`."""
+    """string[N] → string[N, ragged]: the characters of each word, or the two ends of a word longer than `most`."""
     return text.truncate(tf.strings.unicode_split(clean(words), "UTF-8"), most, "both", unit="letters")
 
 
 def affixes(words: tf.Tensor, longest: int) -> tf.Tensor:
-    """string[N] → string[N, 2 * longest]: lower-cased beginnings and ends of 1, 2, … letters, such as "un…" "…ing"."""
+    """string[N] → string[N, 2 * longest]: lower-cased prefixes and suffixes of 1, 2, … letters, as "un…" and "…ing"."""
     words = lower(clean(words))
     size = tf.strings.length(words, unit="UTF8_CHAR")
     found = []
@@ -75,11 +74,13 @@ def affixes(words: tf.Tensor, longest: int) -> tf.Tensor:
     return tf.stack(found, axis=1) if found else tf.fill([tf.size(words), 0], "")
 
 
-def features(codec: text.Codec, tokens: tf.RaggedTensor, *, most: int, longest: int) -> dict[str, tf.RaggedTensor]:
-    """All of it as ids of a codec's `words`, `characters` and `affixes`; what is 0 is left out.
+def features(codec: Codec, tokens: tf.RaggedTensor, *, most: int, longest: int) -> dict[str, tf.RaggedTensor]:
+    """All features as ids, by the parts `words`, `characters` and `affixes` of a codec.
 
     Args:
         tokens: string[B, ragged].
+        most: the largest number of characters per word; 0 leaves them out.
+        longest: the largest length of prefixes and suffixes; 0 leaves them out.
     Returns:
         words int32[B, ragged], characters int32[B, ragged, most], affixes int32[B, ragged, 2 * longest].
     """

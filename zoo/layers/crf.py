@@ -1,14 +1,14 @@
-"""One tag per token: a softmax or a linear-chain CRF on top of the scores, with one interface for both.
+"""One tag per token from scores: a softmax or a linear-chain conditional random field (CRF), with one interface.
 
     log_probs = crf.OUTPUTS["crf" or "softmax"](tags)(scores, keep_mask)            # the model's output
-    model.compile(loss=crf.TagLoss(), weighted_metrics=[crf.TagAccuracy()])
+    model.compile(loss=losses.TagLoss(), weighted_metrics=[tags.TagAccuracy()])  # zoo.training.losses, zoo.metrics.tags
     tags, log_probability = crf.best_tags(log_probs)
     probabilities = crf.tag_probabilities(log_probs, keep_mask)
 
-A Keras loss sees only targets and outputs, so the output has to hold all that the loss needs. A CRF makes that easy:
-given the sentence, its tags are a Markov chain (Lafferty et al. 2001, section 3), so `CRF` returns that chain,
-log p(tag | the tag before, sentence). By the chain rule a sentence's log-likelihood is their sum, so a token's loss is
-−log p(its tag | the tag before), a per-token weight weighs exactly that, and the mean is the sentence's NLL per token.
+A Keras loss sees only targets and outputs, so the output must contain everything that the loss needs. Given the
+sentence, the tags of a CRF are a Markov chain (Lafferty et al. 2001, section 3), and `CRF` returns that chain:
+log p(tag | previous tag, sentence). By the chain rule these sum to the log-likelihood of the sentence's tags. The loss
+of a token is therefore −log p(its tag | previous tag), and weights per token apply to it as to any other loss.
 
 Sources: Lafferty et al. 2001, https://repository.upenn.edu/cis_papers/159; Lample et al. 2016, section 2.2,
 https://arxiv.org/abs/1603.01360; Ma & Hovy 2016, section 2.3, https://arxiv.org/abs/1603.01354
@@ -17,22 +17,32 @@ https://arxiv.org/abs/1603.01360; Ma & Hovy 2016, section 2.3, https://arxiv.org
 import keras
 from keras import ops
 
-from zoo.losses import WeightedMean
-
 
 @keras.saving.register_keras_serializable("zoo")
 class Softmax(keras.layers.Layer):
-    """Chooses every tag on its own.
+    """Chooses each tag independently of the others.
+
+    Args:
+        tags: number of tags, N.
 
     Call arguments:
         scores:    float[B, T, N], one score per token and tag, any real numbers.
         keep_mask: bool[B, T], True = real token.
     Returns:
         log p(tag | sentence), float32[B, T, N]; 0 on padding.
+    Raises:
+        ValueError: the last axis of `scores` is not N.
+
+    >>> import numpy as np
+    >>> scores = np.array([[[2.0, 0.0], [0.0, 5.0], [0.0, 0.0]]], "float32")
+    >>> keep_mask = np.array([[True, True, False]])
+    >>> tags, _ = best_tags(Softmax(2)(scores, keep_mask))
+    >>> tags.numpy().tolist()
+    [[0, 1, 0]]
     """
 
     def __init__(self, tags: int, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})  # log-probabilities in half precision lose the loss
+        super().__init__(**{"dtype": "float32", **kwargs})  # half precision is too coarse for log-probabilities
         self.tags = tags
 
     def build(self, scores_shape, keep_mask_shape=None):
@@ -42,7 +52,7 @@ class Softmax(keras.layers.Layer):
         return ops.where(keep_mask[:, :, None], ops.log_softmax(scores, axis=-1), 0.0)
 
     def compute_mask(self, inputs, previous_mask=None):
-        return None  # masks are explicit in this zoo: none is taken from the layers below, none handed on
+        return None  # masks are passed explicitly, never propagated
 
     def compute_output_shape(self, scores_shape, keep_mask_shape=None):
         return tuple(scores_shape)
@@ -53,17 +63,32 @@ class Softmax(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class CRF(keras.layers.Layer):
-    """Chooses the tags of a sentence together: which tag follows which is scored too.
+    """Chooses the tags of a sentence jointly: each pair of neighbouring tags has a score too.
 
     p(tags) ∝ exp(start[first tag] + Σ_t scores[t, tag t] + Σ_t transitions[tag t−1, tag t] + end[last tag])
     Lample et al. 2016, section 2.2. Weights: transitions [N, N] (from, to), start [N], end [N].
+
+    Args:
+        tags: number of tags, N.
 
     Call arguments:
         scores:    float[B, T, N], one score per token and tag, any real numbers.
         keep_mask: bool[B, T], True = real token; right-padded, at least one real token per row.
     Returns:
-        chain, float32[B, T, N, N]: chain[b, t, i, j] = log p(tag t is j | tag t−1 is i, sentence). At t = 0 no tag
-        comes before and all rows i are the same. 0 on padding. 4 N² bytes per token: 1.2 kB for 17 tags, 10 kB for 50.
+        chain, float32[B, T, N, N]: chain[b, t, i, j] = log p(tag t is j | tag t−1 is i, sentence). The first token has
+        no previous tag; all its rows i are equal. 0 on padding. 4 N² bytes per token: 1.2 kB for 17 tags, 10 kB for 50.
+    Raises:
+        ValueError: the last axis of `scores` is not N.
+
+    >>> import numpy as np
+    >>> crf = CRF(2)
+    >>> crf.build((None, None, 2))
+    >>> _ = crf.transitions.assign([[-9.0, 0.0], [0.0, -9.0]])  # no tag follows itself
+    >>> scores = np.array([[[2.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]], "float32")
+    >>> keep_mask = np.array([[True, True, True, False]])
+    >>> tags, _ = best_tags(crf(scores, keep_mask))
+    >>> tags.numpy().tolist()
+    [[0, 1, 0, 0]]
     """
 
     def __init__(self, tags: int, **kwargs):
@@ -78,13 +103,13 @@ class CRF(keras.layers.Layer):
 
     def call(self, scores, keep_mask):
         future = _future(self.transitions, self.end, scores, keep_mask)
-        ahead = (scores + future)[:, :, None, :]  # [B, T, 1, N], of each tag: its own score and all that may follow
+        ahead = (scores + future)[:, :, None, :]  # [B, T, 1, N]: the score of each tag and of all that may follow it
         first = ops.repeat(ahead[:, :1] + self.start, self.tags, axis=2)  # [B, 1, N, N]
         chain = ops.concatenate([first, ahead[:, 1:] + self.transitions], axis=1)  # [B, T, N, N]
         return ops.where(keep_mask[:, :, None, None], ops.log_softmax(chain, axis=-1), 0.0)
 
     def compute_mask(self, inputs, previous_mask=None):
-        return None  # masks are explicit in this zoo: none is taken from the layers below, none handed on
+        return None  # masks are passed explicitly, never propagated
 
     def compute_output_shape(self, scores_shape, keep_mask_shape=None):
         return (*scores_shape, self.tags)
@@ -97,26 +122,31 @@ OUTPUTS: dict[str, type[keras.layers.Layer]] = {"softmax": Softmax, "crf": CRF}
 
 
 def tag_nll(tags, log_probs):
-    """The surprise of every token: −log p(tag | sentence), and with a CRF −log p(tag | the tag before, sentence).
+    """Negative log-likelihood of each token: −log p(tag | sentence), for a CRF −log p(tag | previous tag, sentence).
 
-    Arguments: tags int[B, T], any value on padding; log_probs, what `Softmax` or `CRF` returned.
-    Returns: float[B, T], nats, 0 on padding; a row's sum is the negative log-likelihood of its tags.
+    Args:
+        tags: int[B, T], any value on padding.
+        log_probs: the output of `Softmax` or `CRF`.
+    Returns:
+        float[B, T] in nats, 0 on padding; a row's sum is the negative log-likelihood of its tags.
     """
     tags = ops.maximum(ops.cast(tags, "int32"), 0)  # padding may be marked −1
     if len(log_probs.shape) == 4:
         size = log_probs.shape[-1]
         before = ops.pad(tags[:, :-1], ((0, 0), (1, 0)))
-        tags = before * size + tags  # the pair (before, tag) as one number
+        tags = before * size + tags  # one id for the pair (before, tag)
         shape = ops.shape(log_probs)
         log_probs = ops.reshape(log_probs, (shape[0], shape[1], size * size))
     return -ops.take_along_axis(log_probs, tags[:, :, None], axis=-1)[:, :, 0]
 
 
 def best_tags(log_probs):
-    """The most probable tags of each sentence: argmax per token, or Viterbi's path (Lample et al. 2016, equation 1).
+    """Most probable tags of each sentence: argmax per token, or Viterbi's path (Lample et al. 2016, equation 1).
 
-    Arguments: log_probs, what `Softmax` or `CRF` returned; right-padded.
-    Returns: tags int32[B, T], 0 on padding, and log p(tags | sentence) float[B].
+    Args:
+        log_probs: the output of `Softmax` or `CRF`, right-padded.
+    Returns:
+        tags int32[B, T], 0 on padding, and log p(tags | sentence) float[B].
     """
     if len(log_probs.shape) == 3:
         return _argmax(log_probs), ops.sum(ops.max(log_probs, axis=-1), axis=1)
@@ -129,84 +159,66 @@ def best_tags(log_probs):
 
     def backward(onward, t):  # onward[b, i]: how well the tag chosen at t + 1 goes with tag i at t
         total = ops.take(bests, t, axis=0) + onward
-        tag = _argmax(total)  # cheaper than backpointers: N comparisons again instead of N² argmaxes
+        tag = _argmax(total)  # cheaper than backpointers: N comparisons a second time, not N² argmaxes
         return ops.take_along_axis(ops.take(chain, t, axis=0), tag[:, None, None], axis=2)[:, :, 0], total
 
-    nothing = ops.zeros_like(chain[0, :, 0, :])  # [B, N]; all rows of the first step are the same: any start will do
+    nothing = ops.zeros_like(chain[0, :, 0, :])  # [B, N]; any start will do, as all rows of the first step are equal
     length = ops.shape(chain)[0]
     best, bests = _scan(forward, nothing, length)  # bests: [T, B, N]
     _, totals = _scan(backward, nothing, length, reverse=True)
-    # On padding the chain is 0: nothing is added, and the path waits there in tag 0.
+    # On padding the chain is 0: it adds nothing to the path, which stays in tag 0.
     return ops.transpose(_argmax(totals)), ops.max(best, axis=-1)
 
 
 def tag_probabilities(log_probs, keep_mask):
-    """The probability of each tag at each token, whatever the other tokens' tags are (forward-backward's marginals).
+    """Marginal probability of each tag at each token, summed over the tags of all other tokens (forward-backward).
 
-    Arguments: log_probs, what `Softmax` or `CRF` returned; keep_mask bool[B, T], True = real token.
-    Returns: float[B, T, N]; a token's sum to 1, padding's are 0.
+    Args:
+        log_probs: the output of `Softmax` or `CRF`.
+        keep_mask: bool[B, T], True = real token.
+    Returns:
+        float[B, T, N], which sum to 1 over the tags of a real token; 0 on padding.
     """
     probabilities = ops.exp(log_probs)
     if len(log_probs.shape) == 4:
-        # The backward half is in the chain already: what is left is to walk along it.
+        # The chain contains the backward half of forward-backward; only the forward half is left.
         chain = ops.transpose(probabilities, (1, 0, 2, 3))  # [T, B, N, N]
 
         def forward(marginal, t):
             marginal = ops.matmul(marginal[:, None, :], ops.take(chain, t, axis=0))[:, 0]
             return marginal, marginal
 
-        anywhere = ops.ones_like(chain[0, :, 0, :]) / chain.shape[-1]  # all rows of the first step are the same
+        anywhere = ops.ones_like(chain[0, :, 0, :]) / chain.shape[-1]  # all rows of the first step are equal
         _, marginals = _scan(forward, anywhere, ops.shape(chain)[0])
         probabilities = ops.transpose(marginals, (1, 0, 2))
     return ops.where(keep_mask[:, :, None], probabilities, 0.0)
 
 
-@keras.saving.register_keras_serializable("zoo")
-class TagLoss(WeightedMean):
-    """`tag_nll` as a loss, per unit of weight: with weight 1 on tokens and 0 on padding, the NLL per token, nats."""
-
-    def __init__(self, name: str = "tag_loss", **kwargs):
-        super().__init__(name=name, **kwargs)
-
-    def call(self, y_true, y_pred):
-        return tag_nll(y_true, y_pred)
-
-
-@keras.saving.register_keras_serializable("zoo")
-class TagAccuracy(keras.metrics.Mean):
-    """The share of tokens whose tag is the one in `best_tags`; for `weighted_metrics=`, with weight 0 on padding."""
-
-    def __init__(self, name: str = "accuracy", dtype=None):
-        super().__init__(name=name, dtype=dtype)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        tags, _ = best_tags(ops.convert_to_tensor(y_pred))
-        super().update_state(ops.equal(ops.cast(y_true, "int32"), tags), sample_weight=sample_weight)
-
-
 def _check_tags(layer, scores_shape):
     if scores_shape[-1] != layer.tags:
         raise ValueError(
-            f"{layer.name}: scores of shape {tuple(scores_shape)} for {layer.tags} tags. "
-            f"Expected [batch, time, {layer.tags}]: put keras.layers.Dense({layer.tags}) before it."
+            f"{layer.name}: got scores of shape {tuple(scores_shape)}, expected [batch, time, {layer.tags}]; "
+            f"put keras.layers.Dense({layer.tags}) before it"
         )
 
 
 def _future(transitions, end, scores, keep_mask):
-    """What can still come after each tag: future[t, i] = log Σ over all tags after t, given that tag t is i.
+    """Log-sum of the scores of all tag sequences after each token: the backward half of forward-backward.
 
-    future[t, i] = log Σ_j exp(transitions[i, j] + scores[t+1, j] + future[t+1, j]), and end[i] at the last token: the
-    backward half of forward-backward. Only differences between tags matter, so each step drops its maximum: nothing
-    grows with the length of the sentence. The sum over j is a matrix product, exact while transitions differ by less
-    than about 60.
+    future[t, i] = log Σ_j exp(transitions[i, j] + scores[t+1, j] + future[t+1, j]), and end[i] at the last token. Only
+    differences between tags matter, so each step subtracts its maximum and nothing grows with the length of the
+    sentence. The sum over j is a matrix product, which is exact while transitions differ by less than about 60.
 
-    Arguments: transitions [N, N], end [N], scores [B, T, N], keep_mask bool[B, T]. Returns: float[B, T, N].
+    Args:
+        transitions: float[N, N]. end: float[N]. scores: float[B, T, N]. keep_mask: bool[B, T], True = real token.
+    Returns:
+        float[B, T, N].
     """
     more = ops.concatenate([keep_mask[:, 1:], ops.zeros_like(keep_mask[:, :1])], axis=1)
     more = ops.transpose(more)[:, :, None]  # [T, B, 1], True where a real token follows
 
-    # The gradient is written out because XLA refuses to differentiate Keras' scan on TensorFlow, and because it is
-    # lighter this way: no step is stored, and the transitions' gradient is one product over all steps at the end.
+    # The gradient is written out for two reasons. XLA cannot differentiate Keras' scan on TensorFlow. And it is
+    # cheaper: no step is stored, and the gradient of the transitions is one product over all steps at the end.
     @ops.custom_gradient
     def run(factors, end, scores):
         scores = ops.transpose(scores, (1, 0, 2))  # [T, B, N]
@@ -224,12 +236,12 @@ def _future(transitions, end, scores, keep_mask):
             weights = _relative(scores + future)  # [T, B, N]
             reach = ops.where(more, ops.exp(future), 1.0)
 
-            def forward(share, t):  # share: what the tags before pass on
+            def forward(share, t):  # share: the part of the gradient that the previous tags pass on
                 total = ops.take(upstream, t, axis=0) + ops.take(weights, t, axis=0) * ops.matmul(share, factors)
                 share = ops.where(ops.take(more, t, axis=0), total / ops.take(reach, t, axis=0), 0.0)
                 return share, total
 
-            # total [T, B, N]: the whole gradient by future, directly and through the tags before
+            # total [T, B, N]: the gradient of future, both direct and through the previous tags
             _, total = _scan(forward, ops.zeros_like(upstream[0]), length)
             share = ops.where(more, total / reach, 0.0)[:-1]
             size = factors.shape[0]
@@ -244,26 +256,29 @@ def _future(transitions, end, scores, keep_mask):
         return ops.transpose(future, (1, 0, 2)), gradient
 
     factors = ops.exp(transitions - ops.stop_gradient(ops.max(transitions)))  # [N, N]
-    return run(factors, end + 0.0, scores)  # + 0.0: a tensor, as TensorFlow wants no variables here
+    return run(factors, end + 0.0, scores)  # + 0.0 makes a tensor: a custom gradient takes no variables
 
 
 def _relative(scores):
-    """exp(scores), each row's largest being 1."""
+    """exp(scores), scaled so that the largest of each row is 1."""
     return ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
 
 
 def _argmax(scores):
-    """int32, the first of the largest along the last axis; without the look for −0.0 that `ops.argmax` takes."""
+    """Index of the first maximum along the last axis, int32; spares the search for −0.0 of `ops.argmax` on floats."""
     largest = ops.equal(scores, ops.max(scores, axis=-1, keepdims=True))
     return ops.cast(ops.argmax(ops.cast(largest, "int32"), axis=-1), "int32")
 
 
 def _scan(step, start, length, *, reverse=False):
-    """The last state, and the outputs [length, ...] of (state, output) = step(state, t) for every t.
+    """Runs (state, output) = step(state, t) for all t from 0 to length - 1, or the other way.
 
-    On TensorFlow `ops.scan` keeps the state in a TensorArray, which costs time and which ONNX has not (Keras 3.15.1).
+    On TensorFlow, `ops.scan` keeps the state in a TensorArray, which costs time and which ONNX lacks (Keras 3.15.1).
 
-    Arguments: start, a tensor of the shape of states and outputs.
+    Args:
+        start: the first state, a tensor; states and outputs have its shape.
+    Returns:
+        the last state, and the outputs [length, ...] in the order of t.
     """
     if keras.config.backend() != "tensorflow":
         return ops.scan(step, start, ops.arange(length), reverse=reverse)

@@ -1,4 +1,7 @@
-"""Sequences to vectors: word dropout, stacked recurrent layers, and the ways to make one vector out of many steps."""
+"""From a sequence of vectors to a sequence that knows its context, or to one vector.
+
+word ids → WordDropout → embedding → RecurrentEncoder → one vector per step, and the final state → Pooling → one vector
+"""
 
 from collections.abc import Callable
 from typing import Literal
@@ -14,16 +17,25 @@ Cell = Literal["simple", "lstm", "gru"]
 
 @keras.saving.register_keras_serializable("zoo")
 class WordDropout(keras.layers.Layer):
-    """Replaces words by <unk> while training, so that a model learns what to do without knowing the word.
+    """Replaces random words by <unk> in training, so that a model learns to read sentences with unknown words.
+
+    Iyyer et al. 2015, https://aclanthology.org/P15-1162, delete the words instead.
 
     Args:
-        rate: the share of words replaced.
+        rate: share of words that are replaced, 0 to 1.
         unknown: the id of <unk>.
 
     Call arguments:
-        words: int[B, T]; 0 = padding, which stays.
+        words: int[B, T]; 0 = padding, which is never replaced.
     Returns:
         int[B, T].
+
+    >>> import numpy as np
+    >>> words = np.array([[5, 6, 0]])
+    >>> WordDropout(1.0, unknown=1)(words, training=True).numpy().tolist()
+    [[1, 1, 0]]
+    >>> WordDropout(1.0, unknown=1)(words).numpy().tolist()
+    [[5, 6, 0]]
     """
 
     def __init__(self, rate: float, *, unknown: int = 1, seed: int | None = None, **kwargs):
@@ -54,19 +66,32 @@ class RecurrentEncoder(keras.layers.Layer):
     Args:
         units: size of the state in each direction.
         cell: "simple", "lstm" or "gru".
-        layers: how many, one on top of the other.
-        residual: adds each layer's input to its output, from the second layer on.
-        dropout: share of features dropped before every layer.
-        variational: drops the same features at all steps of a row (Gal and Ghahramani 2016, section 4,
+        layers: number of recurrent layers on top of each other.
+        bidirectional: read the sequence in both directions.
+        residual: add the input of each layer to its output, from the second layer on.
+        dropout: share of features dropped before each layer, 0 to 1.
+        variational: drop the same features at all steps of a row (Gal & Ghahramani 2016, section 4,
             https://arxiv.org/abs/1512.05287, applied between layers, outside the cell).
 
     Call arguments:
         sequence:  float[B, T, F].
         keep_mask: bool[B, T], True = real step; right-padded, at least one real step in every row.
     Returns:
-        steps float[B, T, D] and state float[B, D], what each direction holds when it has read everything; D is `units`,
-        twice that if bidirectional.
+        steps float[B, T, D] and state float[B, D]. The state is the output of each direction of the top layer after
+        all real steps. D = units, or 2 * units if bidirectional.
+    Raises:
+        ValueError: an unknown `cell`.
+
+    >>> import numpy as np
+    >>> encoder = RecurrentEncoder(5, cell="gru", layers=2)
+    >>> sequence = np.ones([2, 3, 4], "float32")                       # [B, T, F]
+    >>> keep_mask = np.array([[True, True, True], [True, False, False]])  # True = real step
+    >>> steps, state = encoder(sequence, keep_mask)
+    >>> tuple(steps.shape), tuple(state.shape)
+    ((2, 3, 10), (2, 10))
     """
+
+    OPTIONS = ("units", "cell", "layers", "bidirectional", "residual", "dropout", "variational")
 
     def __init__(
         self,
@@ -83,7 +108,7 @@ class RecurrentEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True  # a mask that Keras attaches is ignored, not an error
         if cell not in CELLS:
-            raise ValueError(f"cell is one of {', '.join(CELLS)}; got {cell!r}")
+            raise ValueError(f"unknown cell {cell!r}; expected one of {', '.join(CELLS)}")
         self.units, self.cell, self.layers, self.bidirectional = units, cell, layers, bidirectional
         self.residual, self.dropout, self.variational = residual, dropout, variational
         drop = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
@@ -92,6 +117,17 @@ class RecurrentEncoder(keras.layers.Layer):
         for i in range(layers):
             layer = CELLS[cell](units, return_sequences=True, return_state=True, name=f"{cell}_{i}")
             self.stack.append(Bidirectional(layer, name=f"bidirectional_{i}") if bidirectional else layer)
+
+    @classmethod
+    def of(cls, cfg, **changes) -> "RecurrentEncoder":
+        """Makes an encoder from the options of a task.
+
+        Args:
+            cfg: any object with attributes named as in `OPTIONS`. The encoder's default replaces a missing one.
+            changes: arguments of the encoder that do not come from `cfg`, such as `name`.
+        """
+        options = {name: getattr(cfg, name) for name in cls.OPTIONS if hasattr(cfg, name)}
+        return cls(**options | changes)
 
     def build(self, input_shape):
         for i, (drop, layer) in enumerate(zip(self.dropouts, self.stack, strict=True)):
@@ -115,24 +151,24 @@ class RecurrentEncoder(keras.layers.Layer):
 
     @property
     def state_size(self) -> int:
-        """Numbers that all layers together hold after a step."""
+        """Size of the state that `resume` takes and returns: all states of all layers."""
         return self.layers * self.units * (2 if self.cell == "lstm" else 1)
 
     def resume(self, sequence, state):
-        """Reads on where an earlier call stopped, so that steps can be given as they come.
+        """Continues from the state after an earlier call, so that a sequence can be read in pieces as it arrives.
 
         Args:
             sequence: float[B, T, F], no padding.
             state: float[B, state_size]; zeros at the beginning.
         Returns:
-            steps float[B, T, D] and the state after the last.
+            steps float[B, T, D] and the state float[B, state_size] after the last step.
         Raises:
-            ValueError: the encoder reads from both ends.
+            ValueError: the encoder is bidirectional.
         """
         if self.bidirectional:
-            raise ValueError("what is read from both ends cannot be resumed: bidirectional=False")
+            raise ValueError("a bidirectional encoder needs the whole sequence; build it with bidirectional=False")
         parts = ops.split(state, self.state_size // self.units, axis=-1)
-        each = len(parts) // self.layers  # an LSTM's states are h, c
+        each = len(parts) // self.layers  # 2 for an LSTM: h and c
         after = []
         for i, layer in enumerate(self.stack):
             steps, *new = layer(sequence, initial_state=parts[each * i : each * (i + 1)])
@@ -144,20 +180,19 @@ class RecurrentEncoder(keras.layers.Layer):
         return (*sequence_shape[:2], self.width), (sequence_shape[0], self.width)
 
     def compute_mask(self, *args, **kwargs):
-        return None, None  # masks are passed explicitly
+        return None, None  # masks are passed explicitly, never propagated
 
     def get_config(self):
-        names = ("units", "cell", "layers", "bidirectional", "residual", "dropout", "variational")
-        return super().get_config() | {name: getattr(self, name) for name in names}
+        return super().get_config() | {name: getattr(self, name) for name in self.OPTIONS}
 
 
 @keras.saving.register_keras_serializable("zoo")
 class Pooling(keras.layers.Layer):
-    """One vector out of many steps; what is padding has no part in it.
+    """Summarizes the real steps of a sequence as one vector.
 
     Args:
-        by: "last" (the state after reading everything), "max", "mean", "attention" (mean weighted by a learned score,
-            Yang et al. 2016, section 2.2, https://aclanthology.org/N16-1174), or several joined by "+".
+        by: "last" (the final state), "max" or "mean" over the real steps, "attention" (a mean weighted by a learned
+            score, Yang et al. 2016, section 2.2, https://aclanthology.org/N16-1174), or several joined by "+".
 
     Call arguments:
         steps:     float[B, T, D].
@@ -165,6 +200,15 @@ class Pooling(keras.layers.Layer):
         keep_mask: bool[B, T], True = real step.
     Returns:
         float[B, D × number of ways].
+    Raises:
+        ValueError: an unknown way.
+
+    >>> import numpy as np
+    >>> steps = np.array([[[1.0, 4.0], [3.0, 2.0], [9.0, 9.0]]], "float32")  # [B, T, D], the last step is padding
+    >>> state = np.array([[3.0, 2.0]], "float32")
+    >>> keep_mask = np.array([[True, True, False]])
+    >>> Pooling("max+mean")(steps, state, keep_mask).numpy().tolist()
+    [[3.0, 4.0, 2.0, 3.0]]
     """
 
     WAYS = ("last", "max", "mean", "attention")
@@ -176,7 +220,7 @@ class Pooling(keras.layers.Layer):
         self.ways = by.split("+")
         if unknown := set(self.ways) - set(self.WAYS):
             raise ValueError(
-                f"pooling by {sorted(unknown)[0]!r}: it is one of {', '.join(self.WAYS)}, or several with +"
+                f"unknown pooling {sorted(unknown)[0]!r}; expected one or more, joined by +, of {', '.join(self.WAYS)}"
             )
         if "attention" in self.ways:
             self.hidden = keras.layers.Dense(64, activation="tanh", name="hidden")
@@ -212,13 +256,16 @@ class Pooling(keras.layers.Layer):
 
 
 def streaming(model: keras.Model) -> tuple[Callable, int]:
-    """Makes of a Functional model one that is fed piece by piece, with the same weights.
+    """Turns a Functional model into a function that reads a sequence in pieces, with the same weights.
 
     Args:
-        model: has one RecurrentEncoder, which reads forward only; all else looks at each step alone.
+        model: contains one RecurrentEncoder with bidirectional=False. All its other layers treat each step alone.
     Returns:
-        a function of the model's inputs, any number of steps and none of them padding, and of float[B, state_size], the
-        state before them; it returns the model's outputs and the state after. And state_size; zeros are the beginning.
+        read_on, state_size. `read_on(inputs, state)` takes the model's inputs for any number of steps, without padding,
+        and the state float[B, state_size] before them (zeros at the beginning); it returns the model's outputs and the
+        state after them.
+    Raises:
+        ValueError: the model has no RecurrentEncoder, or more than one.
     """
     (encoder,) = (layer for layer in model.layers if isinstance(layer, RecurrentEncoder))
     sequence, (steps, _) = encoder.input[0], encoder.output

@@ -1,4 +1,4 @@
-"""Pictures to a grid of vectors that a decoder can look at.
+"""From pictures to a grid of vectors that a decoder can attend to.
 
 pixels → Cnn → grid of features → ImageEncoder → memory
 """
@@ -13,22 +13,28 @@ SMALL = "small"
 
 @keras.saving.register_keras_serializable("zoo")
 class Cnn(keras.layers.Layer):
-    """A convolutional network without its classifier; its last grid of features, row by row.
+    """A convolutional network without its classifier; returns its last grid of features, row by row.
 
-    Batch normalisation always uses its moving statistics: the batches of a decoder are small, and of captions.
+    Batch normalisation always uses its moving statistics: a batch holds few pictures, and some of them repeatedly.
 
     Args:
-        network: a function of `keras.applications`, such as "MobileNetV2", or "small": four convolutions, to be
-            learned from scratch on small drawings.
-        size: pixels of a side.
-        width: multiple of the channels, where `network` has such an argument (`alpha`).
+        network: a function of `keras.applications`, such as "MobileNetV2", or "small": four convolutions, trained
+            from scratch on small drawings.
+        size: side of the square picture, in pixels.
+        width: multiple of the number of channels, for networks that have this argument (`alpha`).
 
     Call arguments:
         pixels: float or uint8 [B, size, size, 3], 0 to 255.
     Returns:
         float[B, positions, channels].
     Raises:
-        ValueError: an unknown network, or a size or width that it does not come in.
+        ValueError: an unknown network, or a size or width that it does not offer.
+
+    >>> import numpy as np
+    >>> cnn = Cnn("small", size=32)
+    >>> features = cnn(np.zeros([1, 32, 32, 3], "uint8"))
+    >>> tuple(features.shape), cnn.positions, cnn.channels
+    ((1, 16, 64), 16, 64)
     """
 
     def __init__(self, network: str = "MobileNetV2", *, size: int = 224, width: float = 1.0, **kwargs):
@@ -42,7 +48,7 @@ class Cnn(keras.layers.Layer):
                 self.net.add(keras.layers.Conv2D(filters, 3, strides, padding="same", activation="relu"))
         else:
             if network not in networks():
-                raise ValueError(f"unknown network {network!r}; there are {', '.join(networks())}.")
+                raise ValueError(f"unknown network {network!r}; expected one of {', '.join(networks())}")
             self.scale = sys.modules[getattr(keras.applications, network).__module__].preprocess_input
             self.net = self._application(None)
         self.positions = self.net.output_shape[1] * self.net.output_shape[2]
@@ -54,10 +60,10 @@ class Cnn(keras.layers.Layer):
         try:
             return make(input_shape=(self.size, self.size, 3), include_top=False, weights=weights, **alpha)
         except TypeError as error:
-            raise ValueError(f"{self.network} comes in one width, not in {self.width}.") from error
+            raise ValueError(f"{self.network} has no width {self.width}; its only width is 1.0") from error
 
     def load_pretrained(self, weights: str) -> None:
-        """Takes the weights "imagenet", which Keras downloads, or those of a `.weights.h5` file without a top."""
+        """Loads the weights "imagenet", which Keras downloads, or a `.weights.h5` file without the classifier."""
         if weights == "imagenet":
             self.net.set_weights(self._application("imagenet").get_weights())
         else:
@@ -75,27 +81,33 @@ class Cnn(keras.layers.Layer):
 
 
 def networks() -> list[str]:
-    """What `Cnn` can be."""
+    """The networks that `Cnn` can be: "small" and those of `keras.applications`."""
     named = {name for name in dir(keras.applications) if name[0].isupper()}
     return [SMALL, *sorted(named)]
 
 
 @keras.saving.register_keras_serializable("zoo")
 class ImageEncoder(keras.layers.Layer):
-    """A picture's grid as memory: norm(W features + position), with dropout on the features, the same at all places.
+    """Makes a memory of a picture's grid: norm(W features + position).
 
-    Holds the CNN, so that one model file is the whole way from pixels to words; training with a frozen CNN gives it
-    features that were computed before.
+    The layer contains the CNN, so that one model file leads from pixels to words. Training with a frozen CNN passes it
+    features that were computed once, before training.
 
     Args:
-        cnn: its `trainable` says whether it learns.
+        cnn: the network; its attribute `trainable` decides whether it learns.
         units: size of a memory vector.
-        dropout: share of features dropped.
+        dropout: share of features dropped, 0 to 1; the same features at all positions.
 
     Call arguments:
         pictures: pixels [B, size, size, 3], or the features of a CNN float[B, positions, channels].
     Returns:
         float[B, positions, units].
+
+    >>> import numpy as np
+    >>> encoder = ImageEncoder(Cnn("small", size=32), units=8)
+    >>> memory = encoder(np.zeros([1, 32, 32, 3], "uint8"))
+    >>> tuple(memory.shape)
+    (1, 16, 8)
     """
 
     def __init__(self, cnn: Cnn, units: int, *, dropout: float = 0.0, **kwargs):

@@ -1,15 +1,15 @@
-"""Translation: a sentence in one language in, the same in another out, string to string.
+"""Translation: a sentence in one language in, the same sentence in another language out.
 
     python -m zoo.tasks.translation                                          # bundled sample, a minute
     python -m zoo.tasks.translation --data DIR --source en --target de        # files train.en + train.de, …
-    python -m zoo.tasks.translation predict RUN_DIR "A dog barks." --attention alignment.png
+    zoo predict RUN_DIR "A dog barks." --attention alignment.png
 
-Subwords → BiGRU encoder ⇄ attention ⇄ GRU decoder → softmax; the answer is found by beam search, inside the graph.
+Subwords → BiGRU encoder ⇄ attention ⇄ GRU decoder → softmax; beam search, inside the graph, finds the answer.
 Bahdanau et al. 2015, https://arxiv.org/abs/1409.0473; Luong et al. 2015, https://arxiv.org/abs/1508.04025
 Numbers and cost: tasks/translation/card.md. Data: Multi30k, Elliott et al. 2016, https://aclanthology.org/W16-3210
 """
 
-from __future__ import annotations  # keras and tensorflow in them are not loaded for --help
+from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
@@ -18,66 +18,74 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import callbacks, cli, decoding, export, layers, losses, metrics, optimizers, plots
-from zoo.data import parallel, sources, synthetic, text
-from zoo.task import Config as CommonConfig
-from zoo.task import Run, Task, option
+from zoo import answers, baselines, layers, metrics, options, plots
+from zoo.data import codec as codecs
+from zoo.data import splits, subwords, text
+from zoo.data.examples import Examples
+from zoo.data.formats import parallel
+from zoo.data.samples import sentence_pairs
+from zoo.metrics import Metric
+from zoo.options import option
+from zoo.training import callbacks, losses, optimizers
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(CommonConfig):
-    epochs: int = option(8, "passes over the training data at most", low=1)
-    monitor: Literal["val_bleu", "val_perplexity"] = option("val_bleu", "what decides which epoch is kept")
-    source: str = option("en", "code of the language that is read, the end of a file's name")
-    target: str = option("de", "code of the language that is written")
+class Config(options.Words, options.Decoder, options.Training):
+    epochs: int = 8
+    monitor: Literal["val_bleu", "val_perplexity"] = "val_bleu"
+    source: str = option("en", "code of the source language, the end of a file's name", basic=True)
+    target: str = option("de", "code of the target language", basic=True)
     tokens: Literal["joint", "separate", "words"] = option("joint", "subwords of both languages or of each, or words")
-    vocabulary: int = option(1000, "tokens of a language at most, or of both where they are joint", low=5)
-    max_length: int = option(250, "tokens of a sentence that are read and written at most", low=2)
-    embedding: int = option(64, "size of a token's vector", low=1)
-    units: int = option(64, "size of the encoder's state, each direction; the decoder's is twice that", low=1)
+    vocabulary: int = option(1000, "tokens of a language, or of both where they are joint, at most", low=5, basic=True)
+    max_length: int = option(250, "tokens of a sentence that are read and written, at most", low=2)
+    units: int = option(64, "size of the encoder's state, of each direction; the decoder's is twice that", low=1)
     cell: Literal["lstm", "gru"] = option("gru", "recurrent cell")
-    layers: int = option(1, "recurrent layers, of the encoder and of the decoder", low=1)
-    attention: Literal["bahdanau", "dot", "general"] = option("general", "how a source position is scored")
-    attend: Literal["after", "input_feeding", "before"] = option(
-        "after", "attend after the decoder's recurrence, feed the result into its next step too, or attend before it"
-    )
-    bridge: Literal["mean", "last", "zeros"] = option("mean", "which encoder output the decoder starts from")
-    tied: bool = option(True, "one matrix for the target's embedding and the output")
+    layers: int = option(1, "recurrent layers of the encoder, and of the decoder", low=1)
+    bridge: Literal["mean", "last", "zeros"] = option("mean", "the encoder output that the decoder starts from")
     dropout: float = option(0.1, "share of features dropped before each layer", low=0, high=0.95)
-    label_smoothing: float = option(0.0, "share of probability spread over the vocabulary", low=0, high=0.95)
-    scheduled_sampling: float = option(0.0, "how often, in the last epoch, own tokens are read", low=0, high=1)
-    beams: int = option(5, "hypotheses kept side by side; 1 is greedy", low=1)
-    length_penalty: float = option(1.0, "exponent of the length that scores are divided by", low=0)
+    scheduled_sampling: float = option(
+        0.0, "share of target tokens that the decoder reads from its own output, in the last epoch", low=0, high=1
+    )
 
 
-def examples(cfg: Config, split: str) -> sources.Examples | None:
+METRICS = (
+    Metric("bleu", better="max", format=".1f"),
+    Metric("chrf", better="max", format=".1f"),
+    Metric("perplexity", better="min", format=".2f", of="model"),
+)
+SPLIT = splits.random()
+
+
+def examples(cfg: Config, split: str) -> Examples | None:
     """{"source": str, "target": str}"""
-    return parallel.pairs(cfg.data, split, sample=synthetic.sentence_pairs, source=cfg.source, target=cfg.target)
+    return parallel.pairs(cfg.data, split, sample=sentence_pairs.examples, source=cfg.source, target=cfg.target)
 
 
-def codec(cfg: Config, train: sources.Examples) -> text.Codec:
-    def learn(*sides: str) -> text.Words | text.Subwords:
+def codec(cfg: Config, train: Examples) -> codecs.Codec:
+    """The tokens of both languages, and how often each target token is written."""
+
+    def learn(*sides: str) -> text.Words | subwords.Subwords:
         texts = (example[side] for side in sides for example in train)
-        return (text.Words if cfg.tokens == "words" else text.Subwords).learn_from(texts, size=cfg.vocabulary)
+        return (text.Words if cfg.tokens == "words" else subwords.Subwords).learn_from(texts, size=cfg.vocabulary)
 
     source = learn("source", "target") if cfg.tokens == "joint" else learn("source")
     target = source if cfg.tokens == "joint" else learn("target")
     texts = text.in_batches(example["target"] for example in train)
     written = (text.framed(target.encode(batch))[1] for batch in texts)
-    return text.Codec(source=source, target=target, counts=text.Counts.of(written, len(target)))
+    return codecs.Codec(source=source, target=target, counts=text.TokenCounts.of(written, len(target)))
 
 
-def framed(cfg: Config, writer: text.Words | text.Subwords, texts: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
+def framed(cfg: Config, tokens: text.Words | subwords.Subwords, texts: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
     """string[B] → int32[B, ragged] twice: with the start token first, and with the end token last."""
-    return text.framed(text.truncate(writer.encode(texts), cfg.max_length - 1, "head"))
+    return text.framed(text.truncate(tokens.encode(texts), cfg.max_length - 1, "head"))
 
 
-def encode(cfg: Config, codec: text.Codec, batch: dict) -> tuple[dict[str, tf.RaggedTensor], tf.RaggedTensor]:
+def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict[str, tf.RaggedTensor], tf.RaggedTensor]:
     target_in, target_out = framed(cfg, codec.target, batch["target"])
     return {"source": framed(cfg, codec.source, batch["source"])[1], "target_in": target_in}, target_out
 
 
-def model(cfg: Config, codec: text.Codec) -> keras.Model:
+def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     source = keras.Input([None], dtype="int32", name="source")  # [B, T]
     target_in = keras.Input([None], dtype="int32", name="target_in")  # [B, S]
     keep_mask, target_keep_mask = keras.ops.not_equal(source, 0), keras.ops.not_equal(target_in, 0)  # True = real
@@ -103,11 +111,11 @@ def model(cfg: Config, codec: text.Codec) -> keras.Model:
     )(target_in, memory, keep_mask, target_keep_mask)  # [B, S, V]
     translator = keras.Model({"source": source, "target_in": target_in}, logits, name="translation")
     loss = losses.SequenceCrossentropy(cfg.label_smoothing)
-    translator.compile(optimizers.adamw(cfg), loss, weighted_metrics=[metrics.Perplexity()])
+    translator.compile(optimizers.adamw(cfg), loss, weighted_metrics=[metrics.perplexity.Perplexity()])
     return translator
 
 
-def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
+def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
     encoder, decoder = keras.Model(model.input["source"], model.get_layer("memory").output), model.get_layer("decoder")
     signature = tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="source")])
 
@@ -115,19 +123,12 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
         source = framed(cfg, codec.source, texts)[1].to_tensor()
         keep_mask = source != 0
         lengths = tf.math.count_nonzero(keep_mask, axis=1, dtype=tf.int32)
+        longest = tf.minimum(2 * lengths + 10, cfg.max_length)
         memory = encoder(source, training=False)
-        found = decoding.beam(
-            decoder.stepper(memory, keep_mask),
-            decoder.start(memory, keep_mask),
-            tf.fill(tf.shape(texts), codec.target.start),
-            end=codec.target.end,
-            max_length=tf.minimum(2 * lengths + 10, cfg.max_length),
-            beams=cfg.beams,
-            n_best=n_best,
-            length_penalty=cfg.length_penalty,
-            positions=tf.shape(source)[1],
+        found = answers.search.best(
+            cfg, decoder, memory, keep_mask, tokens=codec.target, max_length=longest, n_best=n_best
         )
-        blank = lengths[:, None] == 1  # nothing but the end: nothing is what it says in any language
+        blank = lengths[:, None] == 1  # the end token alone: an empty text is empty in any language
         return {
             "translations": tf.where(blank, "", codec.target.decode(found.tokens)),  # [B, N], best first
             "scores": tf.where(blank, 0.0, found.scores),
@@ -148,15 +149,19 @@ def serve(cfg: Config, codec: text.Codec, model: keras.Model) -> export.Service:
     def n_best(texts):
         return search(texts, cfg.beams)
 
-    return export.Service(codec, model, serving_default=translate, n_best=n_best)
+    return answers.service.Service(codec, model, serving_default=translate, n_best=n_best)
 
 
-def score(cfg: Config, codec: text.Codec, answers: list[dict], examples: sources.Examples) -> dict:
-    return metrics.translation([e["target"] for e in examples], [answer["translation"] for answer in answers])
+def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examples) -> dict:
+    return metrics.translation.scores([a["translation"] for a in answers], truth=[e["target"] for e in examples])
+
+
+def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> baselines.Baseline:
+    return baselines.translation.word_for_word(train, test)
 
 
 def quality(example: dict, answer: dict) -> float:
-    return metrics.sentence_chrf(example["target"], answer["translation"]) / 100
+    return metrics.translation.sentence_chrf(answer["translation"], truth=example["target"]) / 100
 
 
 def show(example: dict, answer: dict) -> str:
@@ -165,13 +170,16 @@ def show(example: dict, answer: dict) -> str:
     return f"{example['source']} → {answer['translation']}{mark}"
 
 
-def attention(run: Run, question: dict, path: Path) -> None:
+def attention(run, question: dict, path: Path) -> None:
     """Draws which source tokens each token of the answer looked at."""
     answer = run.predict([question], signature="n_best")[0]
-    plots.attention(answer["source_tokens"], answer["target_tokens"], answer["attention"], path)
+    plots.attention.alignment(answer["attention"], path, source=answer["source_tokens"], target=answer["target_tokens"])
 
 
-def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callback]:
+ARTIFACTS = {"attention.png": attention}
+
+
+def watch(run, validation: Examples) -> list[keras.callbacks.Callback]:
     greedy = dataclasses.replace(run, cfg=dataclasses.replace(run.cfg, beams=1))  # a fifth of the time of five beams
     found = [callbacks.FreeRunning(lambda: greedy.score(validation))] if run.cfg.monitor == "val_bleu" else []
     if rate := run.cfg.scheduled_sampling:
@@ -179,22 +187,7 @@ def watch(run: Run, validation: sources.Examples) -> list[keras.callbacks.Callba
     return found
 
 
-TASK = Task(
-    name="translation",
-    config=Config,
-    examples=examples,
-    codec=codec,
-    encode=encode,
-    model=model,
-    serve=serve,
-    score=score,
-    baseline=lambda cfg, codec, train, test: metrics.word_for_word(train, test),
-    quality=quality,
-    show=show,
-    pictures={"attention": attention},
-    watch=watch,
-    forced=("perplexity",),
-)
-
 if __name__ == "__main__":
-    raise SystemExit(cli.main(TASK))
+    from zoo.cli import main
+
+    raise SystemExit(main(task="translation"))

@@ -1,0 +1,34 @@
+"""Every kind of picture is written, without a screen and without pyplot."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.plots import attention, confusion, learning, lengths, pictures, tags
+
+HISTORY = {"loss": [2.0, 1.0], "val_loss": [2.1, 1.2], "val_bleu": [1.0, 2.0], "gradient_norm": [3.0, 0.5]}
+PICTURE = np.zeros((8, 8, 3), np.uint8)
+DRAW = {
+    "curve": lambda path: learning.curve(HISTORY, path, monitor="val_bleu", best=1),
+    "loss alone": lambda path: learning.curve(HISTORY, path, monitor="val_loss", best=1),
+    "gradient norm": lambda path: learning.gradient_norm(HISTORY, path, clip_norm=1.0),
+    "lengths": lambda path: lengths.histogram(np.array([[3, 4], [5, 5]]), np.array([[5, 5]]), path, efficiency=0.85),
+    "confusion": lambda path: confusion.matrix(["a", "b"], path, truth=["a", "a"], labels=["a", "b"]),
+    "alignment": lambda path: attention.alignment([[0.9, 0.1]], path, source=["ein", "Hund"], target=["a"]),
+    "over a picture": lambda path: attention.over_picture(
+        [[0.25] * 4] * 6, path, picture=PICTURE, words=list("abcdef")
+    ),
+    "grid": lambda path: pictures.grid({"best": [(PICTURE, "a dog\n(a cat)")], "worst": []}, path),
+    "tags": lambda path: tags.probabilities([[0.995, 0.005]], path, tokens=["dog"], tags=["NOUN", "VERB"]),
+}
+
+
+@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
+def test_a_picture_is_written(draw, tmp_path):
+    loaded = "matplotlib.pyplot" in sys.modules
+    draw(tmp_path / "plots" / "picture.png")
+    with Image.open(tmp_path / "plots" / "picture.png") as picture:
+        assert min(picture.size) > 50
+    assert ("matplotlib.pyplot" in sys.modules) == loaded

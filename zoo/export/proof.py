@@ -1,0 +1,43 @@
+"""Does an exported model answer as the run does, in the loader of TF Serving, on a CPU?"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from zoo.answers.service import Arrays
+from zoo.export import loader
+
+TOLERANCE = 1e-5
+UNSERVABLE = re.compile("Cudnn|Xla|.*PyFunc")  # operations of a GPU, of a compiler, of Python
+
+
+def prove(model_dir: Path, trials: dict[str, tuple[Arrays, Arrays]]) -> None:
+    """Loads the SavedModel in `model_dir` as TF Serving does and compares its answers.
+
+    Args:
+        trials: signature → inputs and the expected outputs, by name.
+    Raises:
+        RuntimeError: the model cannot be loaded, has an operation that not every CPU server has, or answers otherwise.
+    """
+    try:
+        with loader.Model(model_dir) as model:
+            refused = {name for name in model.operations if UNSERVABLE.match(name)}
+            refused |= {*model.without_cpu_kernel, *model.xla_functions}
+            if refused:
+                raise RuntimeError(f"the graph holds {', '.join(sorted(refused))}, which not every CPU server has")
+            for signature, (inputs, expected) in trials.items():
+                compare(signature, model(signature, **inputs), expected)
+    except loader.Refused as error:
+        raise RuntimeError(f"a server cannot answer with the exported model: {error}") from error
+
+
+def compare(signature: str, answers: Arrays, expected: Arrays) -> None:
+    """Raises RuntimeError unless strings and integers are equal and floats differ by 1e-5 at most."""
+    for name, want in expected.items():
+        got = answers[name]
+        close = want.dtype.kind == "f" and got.shape == want.shape
+        if not (np.allclose(got, want, rtol=0, atol=TOLERANCE) if close else np.array_equal(got, want)):
+            raise RuntimeError(
+                f"the exported model's {name} ({signature}) differs from predict's: {got.tolist()} and {want.tolist()}"
+            )

@@ -1,0 +1,79 @@
+"""The declaration of a metric: its name, where its better values lie, how it is printed.
+
+A task module lists its metrics, the one that is reported first:
+
+    METRICS = (
+        Metric("bleu", format=".1f"),
+        Metric("perplexity", better="min", format=".2f", of="model"),
+    )
+
+This file loads neither Keras nor NumPy, so that a task's declarations can be read in milliseconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from zoo.errors import InputError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The name of one metric, where its better values lie, and how it is printed.
+
+    Attributes:
+        name: its key in metrics.json; during training the key is val_NAME.
+        better: "max" or "min".
+        format: a format specification such as ".1%" for a share or ".1f" for BLEU.
+        of: "answers" if it compares the served answers with the truth. "model" if `model.evaluate` computes it, with
+            the true sequence as the decoder's input (teacher forcing).
+
+    Raises:
+        ValueError: `better` or `of` is none of the words above, or `format` does not fit a float.
+    """
+
+    name: str
+    better: Literal["max", "min"] = "max"
+    format: str = ".3f"
+    of: Literal["answers", "model"] = "answers"
+
+    def __post_init__(self) -> None:
+        if self.better not in ("max", "min"):
+            raise ValueError(f"metric {self.name}: better is {self.better!r}, expected 'max' or 'min'")
+        if self.of not in ("answers", "model"):
+            raise ValueError(f"metric {self.name}: of is {self.of!r}, expected 'answers' or 'model'")
+        self.text(0.5)
+
+    def text(self, value: float) -> str:
+        """The value in the declared format."""
+        return format(value, self.format)
+
+    @property
+    def arrow(self) -> str:
+        """↑ if higher values are better, else ↓."""
+        return "↑" if self.better == "max" else "↓"
+
+
+def direction(name: str, metrics: Sequence[Metric]) -> Literal["max", "min"]:
+    """Where the better values of a monitored key lie.
+
+    Args:
+        name: a key of the training logs, such as "val_wer" or "val_loss".
+        metrics: the task's declarations. A loss needs none.
+
+    Raises:
+        InputError: no metric of that name is declared.
+    """
+    metric = name.removeprefix("val_")
+    if metric == "loss":
+        return "min"
+    for declared in metrics:
+        if declared.name == metric:
+            return declared.better
+    known = ["val_loss", *(f"val_{declared.name}" for declared in metrics)]
+    raise InputError(f"unknown metric {name!r}{did_you_mean(name, known)}: expected one of {', '.join(known)}")
+
+
+def from_model(metrics: Sequence[Metric]) -> list[str]:
+    """The keys that can be monitored without searching for answers: the loss and the model's own metrics."""
+    return ["val_loss", *(f"val_{metric.name}" for metric in metrics if metric.of == "model")]

@@ -1,0 +1,124 @@
+"""Answers for the rows of a file: a CSV column, JSON lines or plain lines in, the same rows with answers out.
+
+Rows are read, answered and written a chunk at a time, so memory stays flat. The output appears when it is complete.
+"""
+
+import contextlib
+import csv
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+from zoo.data.formats import files, tables
+from zoo.errors import InputError, did_you_mean
+from zoo.run import Run
+
+CHUNK = 1024  # rows
+
+
+def answer_file(
+    run: Run, source: str, target: str | None, *, column: str | None = None, signature: str | None = None
+) -> int:
+    """Answers every row of `source` and writes the rows with their answers.
+
+    Args:
+        source: .csv, .tsv or .jsonl (.gz too); any other file is read as one input a line.
+        target: .csv, .tsv or .jsonl; by default JSON lines on standard output. Replaced as a whole at the end.
+        column: the column that holds the input; by default the one that has the name of the run's input.
+        signature: the signature to ask.
+    Returns:
+        the number of rows.
+    Raises:
+        InputError: `source` cannot be read, has no such column, or holds a row that cannot be answered.
+    """
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"--input {source}: no such file")
+    rows, count, told = _rows(path), 0, time.monotonic()
+    with _output(target) as file:
+        write = _writer(file, Path(target).suffix if target else ".jsonl")
+        while chunk := list(islice(rows, CHUNK)):
+            questions = [_question(run, path, number, record, column, signature) for number, record in chunk]
+            try:
+                answers = run.predict(questions, signature=signature)
+            except InputError as error:
+                raise InputError(f"{path} lines {chunk[0][0]} to {chunk[-1][0]}: {error}") from error
+            for (_, record), answer in zip(chunk, answers, strict=True):
+                write({**record, **_apart(record, answer)})
+            count += len(chunk)
+            if time.monotonic() - told > 2:
+                told = time.monotonic()
+                print(f"{count:,} rows answered", file=sys.stderr, flush=True)
+    print(f"{count:,} rows answered" + (f": {target}" if target else ""), file=sys.stderr, flush=True)
+    return count
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict]]:
+    """Line number and record of every row."""
+    kind = Path(path.name.removesuffix(".gz")).suffix
+    if kind == ".jsonl":
+        return files.json_lines(path)
+    if kind in (".csv", ".tsv"):
+        return tables.rows(path)
+    return ((number, {"text": line}) for number, line in enumerate(files.lines(path), 1))
+
+
+def _question(run: Run, path: Path, number: int, record: dict, column: str | None, signature: str | None) -> Any:
+    service = run.service
+    wanted = list(service.inputs_of(signature) if signature else service.inputs)
+    if column is None and set(wanted) <= record.keys():
+        return {name: record[name] for name in wanted}
+    known = [column] if column else [wanted[0], getattr(run.cfg, "text_column", "text"), "text"]
+    name = next((name for name in known if name in record), None)
+    if name is None and len(record) == 1 and column is None:
+        name = next(iter(record))
+    if name is None:
+        guess = did_you_mean(known[0], record)
+        raise InputError(
+            f"{path} line {number}: no column {known[0]!r}{guess}; it has {', '.join(map(repr, record))}. "
+            "--column names the one to answer"
+        )
+    return record[name]
+
+
+def _apart(record: dict, answer: dict) -> dict:
+    """The answer under names that the row does not have: a second `label` becomes `predicted_label`."""
+    return {f"predicted_{name}" if name in record else name: value for name, value in answer.items()}
+
+
+@contextlib.contextmanager
+def _output(target: str | None) -> Iterator[TextIO]:
+    if target is None:
+        yield sys.stdout
+        return
+    path = Path(target)
+    if path.suffix not in (".csv", ".tsv", ".jsonl"):
+        raise InputError(f"--output {target}: expected a name that ends in .csv, .tsv or .jsonl")
+    temporary = path.with_name(path.name + ".writing")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _writer(file: TextIO, suffix: str) -> Any:
+    """A function that writes one row; the first row decides the columns of a table."""
+    if suffix == ".jsonl":
+        return lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    table: list[csv.DictWriter] = []
+
+    def write(row: dict) -> None:
+        if not table:
+            table.append(csv.DictWriter(file, list(row), delimiter="\t" if suffix == ".tsv" else ","))
+            table[0].writeheader()
+        cells = {k: json.dumps(v, ensure_ascii=False) if isinstance(v, (list, dict)) else v for k, v in row.items()}
+        table[0].writerow(cells)
+
+    return write

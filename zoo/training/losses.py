@@ -1,0 +1,119 @@
+"""Losses over padded sequences. Positions of weight 0 are padding and contribute nothing."""
+
+from typing import Literal
+
+import keras
+from keras import ops
+
+from zoo.layers.crf import tag_nll
+from zoo.training import devices
+
+
+class WeightedMean(keras.losses.Loss):
+    """Mixed into a loss: its mean is taken per unit of weight over the whole batch, across all replicas.
+
+    Keras averages the means of the replicas. A replica with little real text would then count as much as one with a
+    lot, and the same batch would have another loss and other gradients on two devices than on one.
+
+    Attributes:
+        weighs: the shape that `sample_weight` must have. "steps": one weight for each step of y, float[B] or
+            float[B, T]. "rows": one weight for each row, float[B], for a loss of whole sequences such as CTC.
+    """
+
+    weighs: Literal["steps", "rows"] = "steps"
+
+    def __init__(self, *args, reduction: str = "mean_with_sample_weight", **kwargs):
+        super().__init__(*args, reduction=reduction, **kwargs)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        loss = super().__call__(y_true, y_pred, sample_weight)
+        if sample_weight is None:
+            return loss
+        weight = ops.cast(ops.sum(sample_weight), loss.dtype)
+        (total,), replicas = devices.sum_over_replicas([weight])
+        return loss if replicas == 1 else loss * replicas * weight / total
+
+
+@keras.saving.register_keras_serializable("zoo")
+class SparseCategoricalCrossentropy(WeightedMean, keras.losses.SparseCategoricalCrossentropy):
+    """`keras.losses.SparseCategoricalCrossentropy` as a `WeightedMean`, in nats."""
+
+
+def token_crossentropy(tokens, logits, label_smoothing: float = 0.0):
+    """−log probability of each token, in nats.
+
+    It computes its own gradient, because TensorFlow's operation takes three times as long.
+
+    Args:
+        tokens: int or float[B, S].
+        logits: float[B, S, V].
+        label_smoothing: as in `SequenceCrossentropy`.
+    Returns:
+        float32[B, S].
+    """
+    shape, size = ops.shape(logits)[:-1], logits.shape[-1]
+    tokens = ops.reshape(ops.cast(tokens, "int32"), (-1,))  # [N]
+    places = ops.stack([ops.arange(ops.shape(tokens)[0], dtype="int32"), tokens], axis=1)  # [N, 2]
+    chosen, evenly = 1 - label_smoothing, label_smoothing / size  # the target: `evenly`, plus `chosen` at the token
+
+    def at_tokens(values):
+        return ops.take(ops.reshape(values, (-1,)), places[:, 0] * size + tokens)
+
+    @ops.custom_gradient
+    def core(logits):  # [N, V]
+        chances = ops.softmax(logits)
+        normaliser = ops.max(logits, axis=-1) - ops.log(ops.max(chances, axis=-1))  # log Σ exp
+        loss = normaliser - chosen * at_tokens(logits)
+        if label_smoothing:
+            loss = loss - label_smoothing * ops.mean(logits, axis=-1)
+
+        def gradient(upstream):  # softmax − target
+            wrong = chances - evenly if label_smoothing else chances
+            right = (at_tokens(chances) - evenly - chosen) * upstream
+            return ops.scatter_update(wrong * upstream[:, None], places, right)
+
+        return loss, gradient
+
+    return ops.reshape(core(ops.cast(ops.reshape(logits, (-1, size)), "float32")), shape)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class SequenceCrossentropy(WeightedMean):
+    """Mean −log probability per token of a sequence, in nats.
+
+    Args:
+        label_smoothing: the share of probability that the target spreads evenly over the vocabulary
+            (Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567).
+
+    Call arguments:
+        y_true: int[B, S] tokens.
+        y_pred: float[B, S, V] logits.
+        sample_weight: float[B, S], 0 on padding.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, *, name: str = "crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        return token_crossentropy(y_true, y_pred, self.label_smoothing)
+
+    def get_config(self):
+        return super().get_config() | {"label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class TagLoss(WeightedMean):
+    """Mean negative log-likelihood of the tags per token, in nats: `zoo.layers.crf.tag_nll`.
+
+    Call arguments:
+        y_true: int[B, T] tags.
+        y_pred: the output of a tagging layer, see `zoo.layers.crf`.
+        sample_weight: float[B, T], 0 on padding.
+    """
+
+    def __init__(self, name: str = "tag_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return tag_nll(y_true, y_pred)
