@@ -261,5 +261,5 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(value: dict) -> Any:
-    """For json.loads(object_hook=…): the way back of `to_json`."""
+    """For json.loads(object_hook=…): the inverse of `to_json`."""
     return base64.b64decode(value["b64"]) if value.keys() == {"b64"} else value
