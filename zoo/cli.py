@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None, *, task: str | None = None) -> 
         default = ["train"] if task else []  # `python -m zoo.tasks.TASK --flag` trains
         verb, *words = words if words and not words[0].startswith("-") else [*default, *words]
         if verb not in VERBS and verb not in HIDDEN:
-            guess = did_you_mean(verb, [*VERBS, *tasks.summaries()])
+            is_task = verb in tasks.summaries()
+            guess = f"; did you mean 'train {verb}'?" if is_task else did_you_mean(verb, VERBS)
             raise InputError(f"unknown verb {verb!r}{guess}; the verbs are {', '.join(VERBS)}")
         if verb == "train" and task is None:
             if not words or words[0].startswith("-"):
@@ -263,7 +264,7 @@ def _predict(task: Task | None, words: list[str]) -> None:
     if not given.inputs and sys.stdin.isatty():
         print("one input a line, end with Ctrl-D", file=sys.stderr)
     inputs = given.inputs or [line.rstrip("\n") for line in sys.stdin]
-    questions = [_question(run, word, given.signature) for word in inputs]
+    questions = [predictions.question(run, word, given.signature) for word in inputs]
     for name, make in tasks.artifacts(run.task).items():
         if (path := getattr(given, name.partition(".")[0].replace("-", "_"))) and questions:
             make(run, questions[0], Path(path))
@@ -271,17 +272,6 @@ def _predict(task: Task | None, words: list[str]) -> None:
         told = {name: value for name, value in {**question, **answer}.items() if not isinstance(value, bytes)}
         as_json = given.json or given.signature
         print(json.dumps(told, ensure_ascii=False) if as_json else run.task.show(question, answer))
-
-
-def _question(run: Any, word: str, signature: str | None) -> dict:
-    """The question that a word of the command line asks: the word, or the file that it names for NAME_bytes inputs."""
-    name = next(iter(run.service.inputs))
-    if not name.endswith("_bytes"):
-        return run.service.question(word, signature)[1]
-    try:
-        return {name.removesuffix("_bytes"): word, name: Path(word).read_bytes()}
-    except OSError as error:
-        raise InputError(f"cannot read {word}: {error.strerror}") from error
 
 
 # ---- evaluate, export, trace
