@@ -349,7 +349,8 @@ def _load(task: Task | None, directory: str, precision: str | None = None) -> An
 
     run = Run.load(directory, precision=precision)
     if not run.metrics:
-        print(f"note: {directory} was trained, but not evaluated", file=sys.stderr)
+        how = f"python -m zoo.tasks.{tasks.name_of(found)} --resume {directory}"
+        print(f"note: {directory} was trained, but not evaluated; finish it with: {how}", file=sys.stderr)
     return run
 
 
