@@ -83,7 +83,7 @@ def test_finished_and_unfinished_runs_say_so(trained, tmp_path, capsys):
     cli.main(["predict", str(copy), "fine"])
     assert f"--resume {copy}" in capsys.readouterr().err
     (copy / "model.keras").unlink()
-    with pytest.raises(InputError, match=rf"is not finished: .* --resume {copy}"):
+    with pytest.raises(InputError, match=rf"is not finished; .* --resume {copy}"):
         Run.load(copy)
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -18,10 +19,13 @@ SMALL = ["--units", "8", "--embedding", "8", "--limit", "200", "--epochs", "2", 
 @pytest.fixture
 def copied(tmp_path, monkeypatch) -> str:
     """The name of a task in a folder of its own that zoo.tasks also looks into."""
-    folder = tmp_path / "tasks"
+    folder = tmp_path / "own_tasks"
     folder.mkdir()
     shutil.copy(Path(tasks.__file__).with_name("_template.py"), folder / "copied.py")
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(folder)])
+    # Python runs sitecustomize.py when it starts: the child process that traces the export finds the task too.
+    (folder / "sitecustomize.py").write_text(f"import zoo.tasks; zoo.tasks.__path__.append({str(folder)!r})\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(Path(tasks.__file__).parents[2])]))
     importlib.invalidate_caches()
     yield "copied"
     sys.modules.pop("zoo.tasks.copied", None)
