@@ -47,7 +47,7 @@ def test_a_misspelt_function_is_named():
 
 
 def test_a_misspelt_optional_part_is_named():
-    with pytest.raises(InputError, match=r"has 'ARTEFACTS', which is no part of a task; did you mean 'ARTIFACTS'\?"):
+    with pytest.raises(InputError, match=r"has 'ARTEFACTS', which is not a part of a task; did you mean 'ARTIFACTS'\?"):
         tasks.check(module(ARTEFACTS={}))
     tasks.check(module(ARTIFACTS={}, ARTEFACTS={}))
 
