@@ -37,7 +37,7 @@ def test_a_whole_module_passes():
 
 
 def test_a_missing_function_is_named():
-    with pytest.raises(InputError, match=r"zoo\.tasks\.mine has no 'quality'; zoo/task\.py says"):
+    with pytest.raises(InputError, match=r"zoo\.tasks\.mine has no 'quality'; zoo/task\.py lists"):
         tasks.check(module(quality=None))
 
 
