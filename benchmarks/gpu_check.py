@@ -1,4 +1,4 @@
-"""Does an accelerator compute what the CPU computes, and how much faster? Every task, on TensorFlow's or JAX's Keras.
+"""Compares an accelerator with the CPU: results and speed of every task, with Keras on TensorFlow or JAX.
 
     make gpu-check
     KERAS_BACKEND=jax python -m benchmarks.gpu_check      # needs Keras and JAX only
@@ -6,7 +6,7 @@
 Each task's model, with small generated batches and the same weights, once on the CPU and once on the accelerator, in
 processes of their own: outputs, gradients, 60 steps of training, and the same in half precision. Then the time of a
 training step of one LSTM, beside Keras' own layer and PyTorch's where that is installed. Prints a table; ends with
-status 1 if an answer differs, and with 0 where there is no accelerator.
+status 1 if an answer differs, and with 0 without an accelerator.
 """
 
 import argparse
@@ -32,7 +32,7 @@ PLATFORM = {"jax": {"JAX_PLATFORMS": "cpu"}, "tensorflow": {"CUDA_VISIBLE_DEVICE
 
 
 def codec() -> types.SimpleNamespace:
-    """Stands for what a task learns from data: sizes alone, for there is no text here."""
+    """Takes the place of a task's codec: sizes alone, because there is no text here."""
 
     class Network:
         def encoder(self, finetune: bool):
@@ -83,7 +83,7 @@ def load_tasks() -> dict:
 
 
 def results(folder: Path, only: str | None) -> None:
-    """What this process's device computes, as one .npz for each task."""
+    """Writes the results of this process's device, one .npz for each task."""
     import keras
 
     from zoo.training import devices
@@ -125,7 +125,7 @@ def results(folder: Path, only: str | None) -> None:
 
 
 def kernels() -> dict[str, str]:
-    """Which recurrent kernel a masked LSTM runs on this device, by the names in what is compiled."""
+    """The recurrent kernel of a masked LSTM on this device, found by its name in the compiled program."""
     import keras
 
     from zoo import layers

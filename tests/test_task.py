@@ -37,7 +37,7 @@ def test_a_whole_module_passes():
 
 
 def test_a_missing_function_is_named():
-    with pytest.raises(InputError, match=r"zoo\.tasks\.mine has no 'quality'; zoo/task\.py says"):
+    with pytest.raises(InputError, match=r"zoo\.tasks\.mine has no 'quality'; zoo/task\.py lists"):
         tasks.check(module(quality=None))
 
 
@@ -47,7 +47,7 @@ def test_a_misspelt_function_is_named():
 
 
 def test_a_misspelt_optional_part_is_named():
-    with pytest.raises(InputError, match=r"has 'ARTEFACTS', which is no part of a task; did you mean 'ARTIFACTS'\?"):
+    with pytest.raises(InputError, match=r"has 'ARTEFACTS', which is not a part of a task; did you mean 'ARTIFACTS'\?"):
         tasks.check(module(ARTEFACTS={}))
     tasks.check(module(ARTIFACTS={}, ARTEFACTS={}))
 

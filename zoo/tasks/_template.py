@@ -28,7 +28,7 @@ from zoo.training import losses, optimizers
 @dataclass(frozen=True)
 class Config(options.Columns, options.Words, options.Recurrent, options.Training):  # flags, recipe keys and checks
     units: int = 32  # another default for an inherited option; its help and bounds stay
-    max_length: int = option(100, "tokens of a text that are read", low=1)
+    max_length: int = option(100, "largest number of tokens read from a text", low=1)
 
 
 METRICS = (Metric("accuracy", better="max", format=".1%"),)  # the first one is reported
