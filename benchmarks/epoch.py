@@ -22,11 +22,12 @@ class Zoo:
 
         from zoo.data import batching, cache
         from zoo.layers import recurrent
+        from zoo.run import load_splits
         from zoo.training import devices, optimizers
 
-        self.cfg = dataclasses.replace(task.config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
+        self.cfg = dataclasses.replace(task.Config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
         devices.prepare(precision="float32", seed=0)
-        splits = task.splits(self.cfg)
+        splits = load_splits(task, self.cfg)
         self.codec = codec = task.codec(self.cfg, splits["train"])
         train, validation = (
             cache.encode(splits[name], lambda batch: task.encode(self.cfg, codec, batch))

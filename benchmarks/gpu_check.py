@@ -10,7 +10,6 @@ status 1 if an answer differs, and with 0 where there is no accelerator.
 """
 
 import argparse
-import importlib
 import importlib.util
 import json
 import os
@@ -72,15 +71,15 @@ def data(model) -> tuple[dict, np.ndarray, np.ndarray]:
 
 
 def load_tasks() -> dict:
-    """The tasks by name. Their files import packages that their models do not use: here they need not be there."""
-    from zoo.__main__ import summaries
+    """The tasks by name. Packages that their files import and their models do not use may be missing."""
+    from zoo import task as tasks
 
     absent = [name for name in ("tensorflow", "tomli_w") if not importlib.util.find_spec(name)]
     sys.modules.update({name: types.ModuleType(name) for name in absent})
-    tasks = {name: importlib.import_module(f"zoo.tasks.{name}").TASK for name in summaries()}
+    found = {name: tasks.get(name) for name in tasks.summaries()}
     for name in absent:  # so that Keras does not take it for the real one
         del sys.modules[name]
-    return tasks
+    return found
 
 
 def results(folder: Path, only: str | None) -> None:
@@ -102,10 +101,10 @@ def results(folder: Path, only: str | None) -> None:
         if only and name != only:
             continue
         found = {}
-        exact = {key: value for key, value in EXACT.items() if key in task.config.__dataclass_fields__}
+        exact = {key: value for key, value in EXACT.items() if key in task.Config.__dataclass_fields__}
         for precision in ("float32", *HALF):
             devices.prepare(precision=precision, seed=0)
-            cfg = task.config(**exact, precision=precision)
+            cfg = task.Config(**exact, precision=precision)
             model = task.model(cfg, codec())
             draw = np.random.default_rng(1)
             weights = [draw.normal(0, 0.1, w.shape).astype("float32") + (w.name == "gamma") for w in model.weights]

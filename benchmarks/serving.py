@@ -65,7 +65,7 @@ def bare(run, requests: list[dict], folder: Path) -> Iterator[tuple[str, Callabl
 def measure(run, *, rows: int, times: int) -> dict:
     """One record. The export and what it is compared with take turns, request by request."""
     examples = [run.service.trial("serving_default", example) for example in run.first_examples(rows)]
-    requests = [run.ask("serving_default", [example])[0] for example in examples]
+    requests = [run.service.ask("serving_default", [example])[0] for example in examples]
     with tempfile.TemporaryDirectory() as folder:
         version = run.export(folder)
         size = sum(path.stat().st_size for path in version.rglob("*"))
@@ -79,13 +79,13 @@ def measure(run, *, rows: int, times: int) -> dict:
                 compared += asked(row, times + 1)[1:]
             a_second = {}
             for batch in BATCHES:
-                inputs, _ = run.ask("serving_default", [examples[i % len(examples)] for i in range(batch)])
+                inputs, _ = run.service.ask("serving_default", [examples[i % len(examples)] for i in range(batch)])
                 model.seconds("serving_default", 2, **inputs)
                 a_second[batch] = batch / statistics.median(model.seconds("serving_default", times, **inputs))
             load = model.load_seconds
     best = max(a_second, key=a_second.__getitem__)
     return {
-        "task": run.task.name,
+        "task": run.name,
         "recipe": run.metrics["recipe"],
         "parameters": run.model.count_params(),
         "megabytes": size / 1e6,

@@ -11,7 +11,8 @@ import tensorflow as tf
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import TASKS, get_task
+from tests.conftest import TASKS
+from zoo import task as tasks
 from zoo.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -118,8 +119,8 @@ def strings(value) -> list[str]:
     ids=lambda x: "-".join(x) if isinstance(x, dict) else x,
 )
 def test_files_are_read_or_refused_in_a_line(task, files, tmp_path, capsys):
-    task = get_task(task)
-    cfg = task.config(data=str(tmp_path))
+    task = tasks.get(task)
+    cfg = task.Config(data=str(tmp_path))
     done = {"read": 0, "refused": 0}
 
     def check(several: list[tuple[int, list]]) -> None:
@@ -139,7 +140,7 @@ def test_files_are_read_or_refused_in_a_line(task, files, tmp_path, capsys):
 
     counted(st.lists(st.tuples(st.integers(0, 3), edits), min_size=25, max_size=25), FILES // 25, check)
     with capsys.disabled():
-        print(f"\n{task.name} {' and '.join(files)}: {done['read']:,} read, {done['refused']:,} refused")
+        print(f"\n{tasks.name_of(task)} {' and '.join(files)}: {done['read']:,} read, {done['refused']:,} refused")
     assert sum(done.values()) >= FILES
     assert min(done.values()) > 0
 
@@ -153,7 +154,7 @@ def hostile(value, source):
 
 def test_any_text_is_encoded(trained, capsys):
     run, task = trained.run, trained.task
-    plain = list(run.test)[:8]
+    plain, label = run.first_examples(8), tasks.optional(task, "LABELS")
     largest = max(len(part) for part in run.codec._parts.values() if hasattr(part, "__len__"))
     count = 0
 
@@ -164,7 +165,9 @@ def test_any_text_is_encoded(trained, capsys):
         with contextlib.suppress(StopIteration, RuntimeError):
             while True:
                 row = plain[len(rows) % len(plain)]
-                rows.append({k: v if k == task.labels else hostile(v, source) for k, v in row.items()})
+                rows.append(
+                    {k: v if k == tasks.optional(task, "LABELS") else hostile(v, source) for k, v in row.items()}
+                )
         from zoo.data import cache
 
         batch = {name: cache._tensor([row[name] for row in rows]) for name in rows[0]}
@@ -180,7 +183,7 @@ def test_any_text_is_encoded(trained, capsys):
 
     counted(st.lists(texts, min_size=200, max_size=200), TEXTS // 200, check)
     with capsys.disabled():
-        print(f"\n{task.name}: {count:,} texts encoded")
+        print(f"\n{run.name}: {count:,} texts encoded")
     assert count >= TEXTS
 
 
@@ -227,7 +230,7 @@ def test_any_request_is_answered(trained, capsys):
     with capsys.disabled():
         for signature, count in counts.items():
             print(
-                f"\n{trained.task.name} {signature}: {count['answered']:,} answered, {count['refused']:,} refused",
+                f"\n{trained.run.name} {signature}: {count['answered']:,} answered, {count['refused']:,} refused",
                 end="",
             )
     assert all(sum(count.values()) >= REQUESTS and count["answered"] for count in counts.values())

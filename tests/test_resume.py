@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import Trained
-from zoo.task import Run
+from zoo import trainer
+from zoo.run import Run
 from zoo.training import callbacks, checkpoints
 
 
@@ -33,9 +34,9 @@ def test_a_run_that_is_told_to_stop_goes_on_to_the_same_end(trained: Trained, tm
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.Progress, "on_train_batch_begin", told_to_stop)
         with pytest.raises(checkpoints.Interrupted, match=f"--resume {tmp_path / 'again'}"):
-            trained.task.train(trained.run.cfg, run_dir=tmp_path / "again")
+            trainer.train(trained.task, trained.run.cfg, directory=tmp_path / "again")
     assert max(path.name for path in (tmp_path / "again" / "checkpoints").iterdir()) == "0000-00000002.npz"
-    run = trained.task.resume(tmp_path / "again")
+    run = trainer.resume(trained.task, tmp_path / "again")
     assert "epoch 1, 2 steps done" in capsys.readouterr().out
     ends_as(run, trained.run)
     assert not (tmp_path / "again" / "checkpoints").exists()

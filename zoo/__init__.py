@@ -38,7 +38,7 @@ class _Waiting(ModuleType):
         try:
             vars(self)["__spec__"].loader.now.exec_module(self)
         except BaseException:
-            self.__class__ = _Waiting  # type: ignore[assignment]
+            self.__class__ = _Waiting
             raise
         return getattr(self, attribute)
 

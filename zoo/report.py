@@ -1,7 +1,8 @@
 """Results as text: the README's table from tasks/*/results.json, and the lines at the end of a run.
 
-python -m zoo.report            # rewrites the table in README.md
-python -m zoo.report --check    # exits with status 1 if the table is out of date
+python -m zoo.report                       # rewrites the table in README.md
+python -m zoo.report --check               # exits with status 1 if the table is out of date
+python -m zoo.report --record RUN_DIR …    # keeps the numbers of finished runs in tasks/TASK/results.json
 """
 
 import importlib
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from zoo.errors import InputError
 from zoo.metrics.metric import Metric
 
 BEGIN, END = "<!-- results: written by python -m zoo.report -->", "<!-- end of results -->"
@@ -118,7 +120,37 @@ def run_lines(record: dict, metrics: Sequence[Metric]) -> list[str]:
     return lines
 
 
-def main(check: bool) -> int:
+def record(run_dir: Path, tasks: Path) -> None:
+    """Puts the numbers of a finished run into `tasks`/TASK/results.json, in place of those of its recipe and seed.
+
+    Of a run on the bundled sample it keeps samples.md instead: its numbers mean little, and the examples of real data
+    sets may not be given away.
+
+    Raises:
+        InputError: the run is not finished.
+    """
+    path = run_dir / "metrics.json"
+    if not path.is_file():
+        raise InputError(f"{run_dir} is not a finished run: it has no metrics.json")
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    folder = tasks / metrics["task"]
+    folder.mkdir(parents=True, exist_ok=True)
+    if metrics["data"] == "sample":
+        (folder / "samples.md").write_bytes((run_dir / "samples.md").read_bytes())
+        return
+    kept = folder / "results.json"
+    records = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
+    key = ("recipe", "seed")
+    records = [old for old in records if any(old[name] != metrics[name] for name in key)] + [metrics]
+    records.sort(key=lambda entry: [str(entry[name]) for name in key])
+    temporary = kept.with_suffix(".tmp")
+    temporary.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(kept)
+
+
+def main(check: bool, runs: Sequence[str] = ()) -> int:
+    for run_dir in runs:
+        record(Path(run_dir), Path("tasks"))
     readme = Path("README.md")
     text = readme.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
@@ -132,4 +164,10 @@ def main(check: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv[1:]))
+    words = sys.argv[1:]
+    try:
+        status = main("--check" in words, words[1:] if words[:1] == ["--record"] else ())
+    except InputError as error:
+        status = 2
+        print(f"error: {error}", file=sys.stderr)
+    sys.exit(status)

@@ -163,6 +163,6 @@ def test_a_broken_run_leaves_the_old_version(trained, tmp_path):
     run = Run.load(run_dir)
     (to / "sentiment" / "1").mkdir(parents=True)
     (run_dir / "model.keras").write_bytes(b"broken")
-    with pytest.raises(InputError, match="incomplete or damaged"):
+    with pytest.raises(InputError, match="is incomplete or damaged"):
         run.export(to)
     assert names(to / "sentiment") == ["1"]

@@ -31,7 +31,7 @@ def test_the_answers_are_the_models(trained, tmp_path, kind, capsys):
         batches.append(batching.Batch(np.arange(20), tuple(rows.lengths.max(axis=0) + 3)))
     answer = small_devices.load(version)
     for batch in batches:
-        x, _, weight = batching.pad(rows, batch)
+        x, _, weight = batching.pad(rows, batch, weigh=run.model.loss.weighs)
         want = run.service.numeric(run.model(x))
         got = answer(**(x if isinstance(x, dict) else {run.model.inputs[0].name: x}))
         assert got.keys() == want.keys()

@@ -171,7 +171,7 @@ def test_requests_to_warm_up_with_are_answered(trained, served):
     for record in tf.data.TFRecordDataset(trained.version / "assets.extra" / "tf_serving_warmup_requests"):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         request = log.predict_log.request
-        assert request.model_spec.name == trained.name
+        assert request.model_spec.name == trained.run.name
         inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
         assert served(request.model_spec.signature_name, **inputs)
         warm |= {(request.model_spec.signature_name, len(value)) for value in inputs.values()}
@@ -190,7 +190,7 @@ def test_the_list_of_models_names_what_has_a_version(trained, tmp_path):
     folder = trained.version.parent.parent
     config = text_format.Parse(tf_serving.models_config(folder), model_server_config_pb2.ModelServerConfig())
     (model,) = config.model_config_list.config
-    assert (model.name, model.base_path) == (trained.name, f"/models/{trained.name}")
+    assert (model.name, model.base_path) == (trained.run.name, f"/models/{trained.run.name}")
     assert (folder / "models.config").read_text() == tf_serving.models_config(folder)
     for path in ("a/1/saved_model.pb", "b/.exporting-1/saved_model.pb", "c/2/saved_model.pb", "c/3/saved_model.pb"):
         (tmp_path / path).parent.mkdir(parents=True)

@@ -152,7 +152,7 @@ class Service(tf.Module):
 
 
 def _reason(message: str) -> str:
-    """The sentence of TensorFlow's message that says what is wrong, without stack traces and names of nodes."""
+    """The sentence of TensorFlow's message that names the error, without stack traces and names of nodes."""
     before_node = message.split("\n\t [[")[0].strip()
     *_, line = before_node.splitlines()
     return line.split("}} ", 1)[-1].split(" [Op:")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""What a run computes on: backend, accelerator, precision, threads, replicas, processes."""
+"""The hardware and software that a run uses: backend, accelerator, precision, threads, replicas, processes."""
 
 import contextlib
 import ctypes
@@ -19,7 +19,7 @@ from zoo.layers.recurrent import LSTM, cores, recurrent_path
 
 @dataclass(frozen=True)
 class Device:
-    """What a run computes on; it is stored with the results."""
+    """The hardware and software that a run uses; stored with the results."""
 
     device: str  # "CPU" or the accelerator's name
     cpu: str
@@ -52,8 +52,8 @@ def describe(precision: str, *, compiled: bool = False) -> Device:
     xla = ", compiled with XLA in training" if path == "fast" and compiled else ""
     gpu = "on a GPU; with JAX only LSTM, others keras" if backend == "jax" else "on a GPU"
     why = {"cudnn": gpu, "fast": "on a CPU in float32", "keras": "with JAX" if backend == "jax" else precision}
-    path += f" ({why[path]}){xla}"
-    return Device(", ".join(accelerators) or "CPU", _cpu(), cores(), backend, precision, replicas(), path)
+    how = f"{path} ({why[path]}){xla}"
+    return Device(", ".join(accelerators) or "CPU", _cpu(), cores(), backend, precision, replicas(), how)
 
 
 def _keep_freed_memory() -> None:
