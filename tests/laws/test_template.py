@@ -53,6 +53,7 @@ def test_a_copy_of_the_template_is_a_task(copied, tmp_path, capsys, monkeypatch)
     assert Run.load("run").evaluate()["accuracy"] == pytest.approx(record["metrics"]["accuracy"])
     assert 0 <= record["baseline"]["accuracy"] <= 1
 
+    capsys.readouterr()
     assert cli.main(["predict", "run", "--json", "a x b y", "", "y é x"]) == 0
     together = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for answer in together:
