@@ -45,7 +45,12 @@ def sample(split: str) -> Iterator[dict]:  # generated data, so that the task ru
 
 def examples(cfg: Config, split: str) -> Examples | None:  # raw, readable dicts; None if there is no such split
     return tables.classification(
-        cfg.data, split, sample=sample, text_column=cfg.text_column, label_column=cfg.label_column
+        cfg.data,
+        split,
+        sample=sample,
+        text_column=cfg.text_column,
+        label_column=cfg.label_column,
+        group_column=cfg.group_column,
     )
 
 
