@@ -52,13 +52,9 @@ def small(task: Task, **changes) -> dict:
     return {**about.TINY, **changes}
 
 
-def flags(values: dict) -> list[str]:
-    """Options as words of the command line."""
-    return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-
-
 def small_flags(task: Task) -> list[str]:
-    return flags(small(task))
+    """The same as words of the command line."""
+    return [word for name, value in small(task).items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 def pytest_configure() -> None:

@@ -158,9 +158,9 @@ def _train(task: Task | None, words: list[str]) -> None:
     assert task
     given = _train_parser(task).parse_all(words)
     flags = {name: value for name, value in vars(given).items() if name in options.names(task.Config)}
+    _check_resume(given, flags)
     cfg = options.configure(task.Config, given.recipe, flags)
     seeds = _seeds(given.seeds, cfg.seed)
-    _check_resume(given, flags)
     _load_quietly()
     from zoo import report
     from zoo.data.remarks import say

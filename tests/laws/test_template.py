@@ -23,8 +23,13 @@ def copied(tmp_path, monkeypatch) -> str:
     folder.mkdir()
     shutil.copy(Path(tasks.__file__).with_name("_template.py"), folder / "copied.py")
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(folder)])
-    # Python runs sitecustomize.py when it starts: the child process that traces the export finds the task too.
-    (folder / "sitecustomize.py").write_text(f"import zoo.tasks; zoo.tasks.__path__.append({str(folder)!r})\n")
+    # Python runs sitecustomize.py when it starts, so that the child process that traces the export finds the task too.
+    program = f"""import sys
+if "zoo" in sys.orig_argv:
+    import zoo.tasks
+    zoo.tasks.__path__.append({str(folder)!r})
+"""
+    (folder / "sitecustomize.py").write_text(program)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(Path(tasks.__file__).parents[2])]))
     importlib.invalidate_caches()
     yield "copied"
@@ -48,6 +53,7 @@ def test_a_copy_of_the_template_is_a_task(copied, tmp_path, capsys, monkeypatch)
     assert Run.load("run").evaluate()["accuracy"] == pytest.approx(record["metrics"]["accuracy"])
     assert 0 <= record["baseline"]["accuracy"] <= 1
 
+    capsys.readouterr()
     assert cli.main(["predict", "run", "--json", "a x b y", "", "y é x"]) == 0
     together = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for answer in together:

@@ -1,13 +1,15 @@
 """What only captioning promises; tests/laws/ has what every task promises. On the trained task: `make slow`."""
 
 import io
+from itertools import islice
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from zoo import cli
-from zoo.data import images, text
+from zoo.baselines.captions import nearest_picture
+from zoo.data import text
 from zoo.data.samples import scenes
 from zoo.tasks import captioning
 from zoo.training import pretrained
@@ -68,6 +70,7 @@ def test_captions_end_and_hold_known_words_only(trained):
 def test_the_nearest_picture_is_the_picture_itself(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     network = pretrained.Network.make("small", size=32, width=1.0, weights="none")
-    examples = list(scenes.examples("train"))[:6]
-    _, rows = images.nearest(network, examples, examples[::-1])
-    assert list(rows) == [5, 4, 3, 2, 1, 0]
+    pictures = islice(scenes.examples("train"), 6)
+    examples = [{**example, "captions": [f"picture {i}"]} for i, example in enumerate(pictures)]
+    answers = nearest_picture(network, examples, examples[::-1]).answers
+    assert [answer["caption"] for answer in answers] == [f"picture {i}" for i in (5, 4, 3, 2, 1, 0)]

@@ -44,8 +44,14 @@ def sample(split: str) -> Iterator[dict]:  # generated data, so that the task ru
 
 
 def examples(cfg: Config, split: str) -> Examples | None:  # raw, readable dicts; None if there is no such split
-    columns = {"text_column": cfg.text_column, "label_column": cfg.label_column}
-    return tables.classification(cfg.data, split, sample=sample, **columns, group_column=cfg.group_column)
+    return tables.classification(
+        cfg.data,
+        split,
+        sample=sample,
+        text_column=cfg.text_column,
+        label_column=cfg.label_column,
+        group_column=cfg.group_column,
+    )
 
 
 def codec(cfg: Config, train: Examples) -> codecs.Codec:  # everything learned from the data except the weights
