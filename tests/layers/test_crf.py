@@ -158,7 +158,7 @@ def fit(output, **compile_options):
 
 
 @pytest.fixture(scope="module", params=crf.OUTPUTS)
-def trained(request):
+def toy_tagger(request):
     return fit(request.param)
 
 
@@ -170,8 +170,8 @@ def assert_transitions_learned(model, history):
     assert transitions[1, 0] > transitions[1, 1] + 1
 
 
-def test_fit_learns_what_may_follow_what(trained):
-    model, *_, history = trained
+def test_fit_learns_what_may_follow_what(toy_tagger):
+    model, *_, history = toy_tagger
     if isinstance(model.get_layer("tags"), crf.CRF):
         assert_transitions_learned(model, history)
     else:  # a softmax sees no other tag: it knows the first and guesses the rest
@@ -184,8 +184,8 @@ def test_fit_compiles_with_xla():
     assert_transitions_learned(model, history)
 
 
-def test_saved_model_is_the_same_model(trained, tmp_path):
-    model, words, tags, weights, _ = trained
+def test_saved_model_is_the_same_model(toy_tagger, tmp_path):
+    model, words, tags, weights, _ = toy_tagger
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(numpy(model(words)), numpy(again(words)))
@@ -193,8 +193,8 @@ def test_saved_model_is_the_same_model(trained, tmp_path):
     assert again.evaluate(words, tags, sample_weight=weights, verbose=0, return_dict=True) == pytest.approx(expected)
 
 
-def test_served_graph_answers_any_batch_and_length(trained, tmp_path):
-    model, *_ = trained
+def test_served_graph_answers_any_batch_and_length(toy_tagger, tmp_path):
+    model, *_ = toy_tagger
 
     class Served(tf.Module):
         def __init__(self):
