@@ -39,7 +39,7 @@ class Split:
 
     def __str__(self) -> str:
         """As the end of "held out from train …"."""
-        words = {"random": "at random", "stratified": "in proportion by", "group": "by", "time": "the last by"}
+        words = {"random": "at random", "stratified": "stratified by", "group": "by", "time": "by the latest"}
         return " ".join(filter(None, [words[self.how], self.key]))
 
 
