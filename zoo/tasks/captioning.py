@@ -33,6 +33,7 @@ from zoo.training import callbacks, losses, optimizers, pretrained
 @dataclass(frozen=True)
 class Config(options.Words, options.Decoder, options.Training):
     monitor: Literal["val_bleu_4", "val_cider", "val_perplexity"] = "val_cider"
+    shapes: int = 3
     cnn: str = option("auto", "a network of keras.applications, or small; auto: MobileNetV2, or small for the sample")
     cnn_weights: str = option(
         "imagenet", "imagenet (downloaded), a .weights.h5 file, or none (trained from scratch, like small)", basic=True
@@ -46,7 +47,7 @@ class Config(options.Words, options.Decoder, options.Training):
     embedding: int = option(128, "size of a word's vector, and of a grid cell's", low=1)
     units: int = option(128, "size of the recurrent state", low=1, basic=True)
     cell: Literal["lstm", "gru"] = option("gru", "recurrent cell")
-    attention: Literal["bahdanau", "general"] = "general"
+    attention: Literal["bahdanau", "general"] = "bahdanau"
     attend: Literal["before", "after"] = "after"
     tied: bool = False
     dropout: float = option(0.2, "share of features dropped, in the grid and in the decoder", low=0, high=0.95)

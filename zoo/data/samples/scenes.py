@@ -1,5 +1,6 @@
 """The bundled sample of captioning: drawings of shapes, and sentences that describe them."""
 
+import functools
 import random
 from collections.abc import Iterator
 
@@ -13,63 +14,77 @@ COLOURS = {
     "blue": (52, 92, 212),
     "yellow": (236, 196, 40),
     "purple": (140, 62, 176),
+    "black": (40, 40, 44),
 }
 SHAPES = ("circle", "square", "triangle")
-RADII = {"small": 4.5, "large": 9.0}
-NUMBERS = ("", "a", "two", "three")
+RADII = {"small": 6.0, "large": 11.0}  # pixels
 RELATIONS = {"above": "below", "below": "above", "left of": "right of", "right of": "left of"}
+BACKGROUND = (170, 255)  # of each of red, green and blue
 
 
 def examples(split: str) -> Iterator[dict]:
     """{"image": str, "image_bytes": PNG, "captions": [str] * 3}: 1,500 for "train", 200 for "test", no "validation".
 
-    A picture has one group of equal shapes, or two groups side by side or one above the other. A sentence names the
-    colour, size, number and kind of each group, so a right caption takes a look at each group.
+    A picture shows one shape, or two of which one lies beside or above the other. A sentence tells the size, colour
+    and kind of each shape, so a caption is only right if the model looked at each of them. No sentence tells the exact
+    places or the colour of the background: pictures with nearly the same pixels often have different sentences.
     """
+    for name, image, captions in _scenes(split):
+        yield {"image": name, "image_bytes": image, "captions": list(captions)}
+
+
+@functools.cache  # a run reads its examples several times; drawing them takes seconds, keeping them 12 MB
+def _scenes(split: str) -> list[tuple[str, bytes, list[str]]]:
+    """File name, PNG and captions of each picture."""
     rng = random.Random(f"scenes {split}")
+    found = []
     for i in range({"train": 1500, "test": 200}[split]):
-        groups = [_group(rng) for _ in range(1 if rng.random() < 0.3 else 2)]
-        relation = rng.choice(tuple(RELATIONS)) if len(groups) == 2 else ""
-        pixels = _draw(rng, groups, relation)
-        image = tf.io.encode_png(pixels).numpy()
-        yield {"image": f"{split}{i:04}.png", "image_bytes": image, "captions": _sentences(groups, relation)}
+        things = [_thing(rng) for _ in range(1 if rng.random() < 0.3 else 2)]
+        relation = rng.choice(tuple(RELATIONS)) if len(things) == 2 else ""
+        image = tf.io.encode_png(_draw(rng, things, relation)).numpy()
+        found.append((f"{split}{i:04}.png", image, _sentences(things, relation)))
+    return found
 
 
-def _group(rng: random.Random) -> tuple[int, str, str, str]:
-    return rng.randint(1, 3), rng.choice(tuple(RADII)), rng.choice(tuple(COLOURS)), rng.choice(SHAPES)
+def _thing(rng: random.Random) -> tuple[str, str, str]:
+    """Size, colour and shape."""
+    return rng.choice(tuple(RADII)), rng.choice(tuple(COLOURS)), rng.choice(SHAPES)
 
 
-def _name(group: tuple[int, str, str, str]) -> str:
-    number, size, colour, shape = group
-    return f"{NUMBERS[number]} {size} {colour} {shape}{'s' if number > 1 else ''}"
-
-
-def _sentences(groups: list[tuple[int, str, str, str]], relation: str) -> list[str]:
-    first, *rest = map(_name, groups)
-    be = "is" if groups[0][0] == 1 else "are"
+def _sentences(things: list[tuple[str, str, str]], relation: str) -> list[str]:
+    first, *rest = (f"a {' '.join(thing)}" for thing in things)
     if not rest:
-        return [f"{first}.", f"There {be} {first}.", f"{first} and nothing else."]
+        return [f"{first}.", f"There is {first}.", f"{first} and nothing else."]
     return [
         f"{first} {relation} {rest[0]}.",
         f"{rest[0]} {RELATIONS[relation]} {first}.",
-        f"There {be} {first} {relation} {rest[0]}.",
+        f"There is {first} {relation} {rest[0]}.",
     ]
 
 
-def _draw(rng: random.Random, groups: list[tuple[int, str, str, str]], relation: str) -> np.ndarray:
-    """uint8[SIZE, SIZE, 3]: each group in its half of the picture, its shapes in a row, slightly displaced."""
-    shade = rng.randint(225, 250)
-    pixels = np.full((SIZE, SIZE, 3), shade, np.float32)
-    upright = relation in ("left of", "right of")  # the halves are columns: the shapes of a group lie in a column
-    centres = (0.5,) if not relation else (0.26, 0.74) if relation in ("above", "left of") else (0.74, 0.26)
+def _draw(rng: random.Random, things: list[tuple[str, str, str]], relation: str) -> np.ndarray:
+    """uint8[SIZE, SIZE, 3]."""
+    pixels = np.empty((SIZE, SIZE, 3), np.float32)
+    pixels[:] = [rng.uniform(*BACKGROUND) for _ in range(3)]
     y, x = np.mgrid[0:SIZE, 0:SIZE]
-    for (number, size, colour, shape), across in zip(groups, centres, strict=True):
-        for along in np.linspace(0, 1, number + 2)[1:-1] if number < 3 else (0.17, 0.5, 0.83):
-            u, v = (place * SIZE + rng.uniform(-2, 2) for place in (along, across))
-            dx, dy = (x - v, y - u) if upright else (x - u, y - v)
-            pixels[_inside(shape, dx, dy, RADII[size])] = COLOURS[colour]
+    for (size, colour, shape), (u, v) in zip(things, _centres(rng, relation), strict=True):
+        pixels[_inside(shape, x - u, y - v, RADII[size])] = COLOURS[colour]
     noise = np.random.default_rng(rng.getrandbits(32)).normal(0, 4, pixels.shape)
     return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+
+
+def _centres(rng: random.Random, relation: str) -> list[tuple[float, float]]:
+    """x and y of each shape's centre, in pixels: two shapes lie in two halves of the picture."""
+    if not relation:
+        return [(rng.uniform(14, 50), rng.uniform(14, 50))]
+    halves = [rng.uniform(14, 20), rng.uniform(44, 50)]  # the upper and the lower one, or the left and the right one
+    middle = rng.uniform(20, 44)
+    across = [middle + rng.uniform(-6, 6) for _ in halves]
+    if relation in ("below", "right of"):
+        halves.reverse()
+    if relation in ("above", "below"):
+        return list(zip(across, halves, strict=True))
+    return list(zip(halves, across, strict=True))
 
 
 def _inside(shape: str, dx: np.ndarray, dy: np.ndarray, radius: float) -> np.ndarray:
