@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from zoo import errors
-from zoo.data import text
+from zoo.data import subwords
 
 
 def test_needs_names_the_package_and_the_extra() -> None:
@@ -18,4 +18,4 @@ def test_needs_names_the_package_and_the_extra() -> None:
 def test_subwords_without_sentencepiece_say_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
     with pytest.raises(errors.InputError, match=r"needs sentencepiece: pip install 'sequence-task-zoo\[translation\]'"):
-        text.Subwords.learn_from(["a b"], size=20)
+        subwords.Subwords.learn_from(["a b"], size=20)
