@@ -72,7 +72,8 @@ class KneserNey:
         _check(ids, size)
         if not len(ids):
             raise ValueError("need at least one token to count n-grams")
-        keys, counts = [], []
+        keys: list[np.ndarray] = []
+        counts: list[np.ndarray] = []
         grams = np.zeros(len(ids) + 1, np.int64)  # of the shorter n-gram that ends before each token: the empty one
         shorter = np.zeros(0, np.int64)
         for length in range(1, min(order, len(ids)) + 1):
@@ -143,7 +144,7 @@ def kneser_ney(
     """
     log_probs = KneserNey.fit(train, order=order, size=size).log_probs(test, before=before)
     measured = perplexity.of_text(-float(log_probs.sum()), tokens=len(log_probs), characters=characters)
-    metrics = {name: measured[name] for name in ("perplexity", "nats_per_character") if name in measured}
+    metrics = {name: value for name, value in measured.items() if name in ("perplexity", "nats_per_character")}
     return Baseline(f"modified Kneser-Ney, order {order}", metrics=metrics)
 
 
