@@ -1,52 +1,77 @@
-"""Every task of the zoo, trained once on a handful of its sample: what the contract asks its questions of."""
+"""Every task of the zoo, trained once on a handful of its sample; tests/laws/ asks each of them the same questions.
 
+A task's sizes for tests, a valid data folder and a bad file stand in tests/tasks/TASK.py.
+"""
+
+import contextlib
 import importlib
-from dataclasses import dataclass, fields
+import io
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import keras
 import pytest
 
-from zoo import cli
-from zoo.__main__ import summaries
-from zoo.task import Run, Task
+from zoo import cli, trainer
+from zoo import task as tasks
+from zoo.run import Run
+from zoo.task import Task
 
-TASKS = list(summaries())
-SEARCHING = ("translation", "captioning")  # tracing their search takes minutes: `make slow` asks them
-SMALL = {
-    "units": 8,
-    "embedding": 8,
-    "character_features": 12,
-    "limit": 48,
-    "epochs": 2,
-    "batch_tokens": 256,
-    "shapes": 3,
-    "dropout": 0.1,
+TASKS = list(tasks.summaries())
+DESCRIPTION = {
+    "TINY": "options that make a run a matter of seconds",
+    "SLOW_SEARCH": "True where tracing the search for answers takes minutes, so that only `make slow` asks the task",
+    "BAD": "file name, its text, and words of the error that the text must cause",
+    "write_good": "(folder) → writes a small valid data set",
 }
 
 
+def description(name: str) -> ModuleType:
+    """tests/tasks/NAME.py.
+
+    Raises:
+        pytest.UsageError: there is no such file, or it lacks a part.
+    """
+    path = Path(__file__).parent / "tasks" / f"{name}.py"
+    parts = "; ".join(f"{part}: {meaning}" for part, meaning in DESCRIPTION.items())
+    if not path.is_file():
+        raise pytest.UsageError(f"zoo/tasks/{name}.py needs tests/tasks/{name}.py with {parts}")
+    module = importlib.import_module(f"tests.tasks.{name}")
+    for part in DESCRIPTION:
+        if not hasattr(module, part):
+            raise pytest.UsageError(f"tests/tasks/{name}.py has no {part}; it needs {parts}")
+    return module
+
+
 def small(task: Task, **changes) -> dict:
-    """The options that make a task's run a matter of seconds, and `changes`, as far as the task has them."""
-    known = {entry.name for entry in fields(task.config)}
-    if task.watch and keras.config.backend() != "tensorflow":
-        changes = {"monitor": "val_perplexity", **changes}  # the other backends do not search while they train
-    return {name: value for name, value in {**SMALL, **changes}.items() if name in known}
+    """The options of a run that takes seconds, with `changes`."""
+    about = description(tasks.name_of(task))
+    if keras.config.backend() != "tensorflow":
+        changes = {**getattr(about, "WITHOUT_SEARCH", {}), **changes}
+    return {**about.TINY, **changes}
+
+
+def flags(values: dict) -> list[str]:
+    """Options as words of the command line."""
+    return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 def small_flags(task: Task) -> list[str]:
-    return [word for name, value in small(task).items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    return flags(small(task))
 
 
-def get_task(name: str) -> Task:
-    return importlib.import_module(f"zoo.tasks.{name}").TASK
+def pytest_configure() -> None:
+    for name in TASKS:
+        description(name)
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """For two processes: what shares a trained task or a file runs in one of them."""
+    """For two processes: tests that share a trained task or a file run in one of them."""
     for item in items:
         task = item.callspec.params.get("trained") if hasattr(item, "callspec") else None
         item.add_marker(pytest.mark.xdist_group(task or item.module.__name__))
-        if task in SEARCHING:
+        if task and description(task).SLOW_SEARCH:
             item.add_marker(pytest.mark.slow)
 
 
@@ -57,48 +82,36 @@ class Trained:
     version: Path  # of the SavedModel
     printed: str
 
+    @property
+    def name(self) -> str:
+        return tasks.name_of(self.task)
+
 
 @pytest.fixture(scope="session", params=TASKS)
 def trained(request, tmp_path_factory) -> Trained:
     """One run by the command line: trained, evaluated, exported."""
-    task = get_task(request.param)
-    folder = tmp_path_factory.mktemp(task.name)
+    name = request.param
+    task = tasks.get(name)
+    folder = tmp_path_factory.mktemp(name)
     capture = request.config.pluginmanager.getplugin("capturemanager")
-    if keras.config.backend() != "tensorflow":  # what it serves is asked on TensorFlow
-        with capture.global_and_fixture_disabled(), Printed() as printed:
-            run = task.train(task.config(**small(task)), run_dir=folder / "run")
-        return Trained(task, run, folder, printed.text)
-    arguments = ["--run-dir", str(folder / "run"), "--export-dir", str(folder / "saved_models"), *small_flags(task)]
-    with capture.global_and_fixture_disabled(), Printed() as printed:
-        assert cli.main(task, arguments) == 0
-    return Trained(task, Run.load(folder / "run"), folder / "saved_models" / task.name / "1", printed.text)
-
-
-class Printed:
-    """Collects what is printed."""
-
-    def __enter__(self) -> "Printed":
-        import contextlib
-        import io
-
-        self._buffer = io.StringIO()
-        self._redirect = contextlib.redirect_stdout(self._buffer)
-        self._redirect.__enter__()
-        return self
-
-    def __exit__(self, *error) -> None:
-        self._redirect.__exit__(*error)
-        self.text = self._buffer.getvalue()
+    printed = io.StringIO()
+    with capture.global_and_fixture_disabled(), contextlib.redirect_stdout(printed):
+        if keras.config.backend() != "tensorflow":  # only TensorFlow makes and exports answers
+            run = trainer.train(task, task.Config(**small(task)), directory=folder / "run")
+            return Trained(task, run, folder, printed.getvalue())
+        places = ["--run-dir", str(folder / "run"), "--export-dir", str(folder / "saved_models")]
+        assert cli.main([*places, *small_flags(task)], task=name) == 0
+    return Trained(task, Run.load(folder / "run"), folder / "saved_models" / name / "1", printed.getvalue())
 
 
 @pytest.fixture
 def fails(capsys, tmp_path, monkeypatch):
-    """Runs a command that must fail in an empty directory; gives the line that it prints."""
+    """Runs a command that must fail in a directory of its own; gives the line that it prints."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str) -> str:
+    def run(*arguments: str, task: str | None = "sentiment") -> str:
         before = sorted(tmp_path.rglob("*"))
-        assert cli.main(get_task("sentiment"), arguments) == 2
+        assert cli.main(arguments, task=task) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ")
         assert error.count("\n") == 1

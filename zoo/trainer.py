@@ -99,8 +99,6 @@ def _run(
     # 2. Encoded once, kept on disk; then planned: which examples share a batch, padded to which length.
     report: dict[str, Any] = {}
     caches = {split: _encode(task, cfg, codec, data, split, report) for split in ("train", "validation")}
-    with devices.scope():
-        model = task.model(cfg, codec)
     buckets = batching.choose_buckets(
         caches["train"].lengths,
         batch_tokens=cfg.batch_tokens,
@@ -108,17 +106,20 @@ def _run(
         replicas=device.replicas,
         longest=caches["validation"].lengths.max(axis=0),
     )
+    planned = batching.plan(caches["train"].lengths, buckets, seed=cfg.seed, curriculum=cfg.curriculum)
+    efficiency = batching.efficiency(caches["train"].lengths, planned)
+    say(f"batches: {len(planned)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
+    compiled = devices.compiles_loops(cfg.jit, planned, cfg.epochs)
+    device = devices.describe(cfg.precision, compiled=compiled)
+    say(f"recurrent layers: {device.recurrence}")
+
+    # 3. The model, its batches and schedule, and the weights to start from.
+    with devices.scope():
+        model = task.model(cfg, codec)
+    recurrent.compile_loops(model, compiled)
     how = {"share": devices.share(), "weigh": model.loss.weighs}
     batches = batching.Batches(caches["train"], buckets, seed=cfg.seed, curriculum=cfg.curriculum, **how)
     validation = batching.Batches(caches["validation"], buckets, seed=None, **how)
-    efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
-    say(f"batches: {len(batches)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
-
-    # 3. The model, its schedule, and the weights to start from.
-    compiled = devices.compiles_loops(cfg.jit, batches.planned, cfg.epochs)
-    recurrent.compile_loops(model, compiled)
-    device = devices.describe(cfg.precision, compiled=compiled)
-    say(f"recurrent layers: {device.recurrence}")
     with devices.scope():
         optimizers.of(model).learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
         model.optimizer.build(model.trainable_variables)  # now: a step that makes variables is traced twice
@@ -259,14 +260,14 @@ def _own_callbacks(task: Task, run: Run, validation: Examples) -> list[keras.cal
     without_search = from_model(task.METRICS)
     if len(possible) < len(own) and run.cfg.monitor not in without_search:
         raise InputError(
-            f"--monitor {run.cfg.monitor}: searching for answers during training takes KERAS_BACKEND=tensorflow; "
+            f"--monitor {run.cfg.monitor}: searching for answers during training needs KERAS_BACKEND=tensorflow; "
             f"with {keras.config.backend()}, monitor one of {', '.join(without_search)}"
         )
     return possible
 
 
 def _scratch() -> Path:
-    """A directory for a process that trains along and writes nothing."""
+    """A temporary directory for a process that takes part in the training but does not write the run."""
     directory = Path(tempfile.mkdtemp(prefix="zoo-run-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return directory

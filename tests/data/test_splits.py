@@ -118,7 +118,7 @@ def test_running_text_is_cut_at_its_end_by_characters():
     for seed in (0, 1):
         rest, held = hold_out(keyed(lines), splits.contiguous("key"), fraction=0.1, seed=seed)
         assert (ids(rest), ids(held)) == ([0, 1, 2, 3, 4, 5], [6, 7])
-    assert str(splits.contiguous("text")) == "the end, by the length of text"
+    assert str(splits.contiguous("text")) == "from its end, by the length of text"
     with pytest.raises(InputError, match=r"one text only, .* one per line, or a file for the split"):
         hold_out(keyed(["a"]), splits.contiguous("key"), fraction=0.1, seed=0)
 

@@ -41,10 +41,10 @@ class Split:
         """As the end of "held out from train …"."""
         words = {
             "random": "at random",
-            "stratified": "in proportion by",
+            "stratified": "stratified by",
             "group": "by",
-            "time": "the last by",
-            "contiguous": "the end, by the length of",
+            "time": "by the latest",
+            "contiguous": "from its end, by the length of",
         }
         return " ".join(filter(None, [words[self.how], self.key]))
 

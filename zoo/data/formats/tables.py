@@ -24,7 +24,7 @@ def labelled_texts(path: Path, columns: dict[str, str]) -> Iterator[dict]:
     needed = " and ".join(f'"{column}"' for column in columns.values())
     kind = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
     empty = True
-    for number, record in (files.json_lines if kind == "jsonl" else _table)(path):
+    for number, record in (files.json_lines if kind == "jsonl" else rows)(path):
         empty = False
         example = {}
         for key, column in columns.items():
@@ -52,7 +52,12 @@ def _name(value: Any, path: Path, number: int, kind: str) -> str:
     return name
 
 
-def _table(path: Path) -> Iterator[tuple[int, dict]]:
+def rows(path: Path) -> Iterator[tuple[int, dict]]:
+    """Line number and record of every row of a `.csv` or `.tsv` file, plain or gzipped; its first line has the names.
+
+    Raises:
+        InputError: names the file and the line that is not a row.
+    """
     csv.field_size_limit(2**30)  # the default refuses a text of 128 KiB
     delimiter = "\t" if path.name.removesuffix(".gz").endswith(".tsv") else ","
     reader = csv.DictReader((line + "\n" for line in files.lines(path)), delimiter=delimiter)

@@ -3,12 +3,11 @@
 import functools
 import os
 import warnings
-from typing import Literal
 
 import keras
 
 
-def recurrent_path(layer: keras.layers.RNN) -> Literal["cudnn", "fast", "keras"]:
+def recurrent_path(layer: keras.layers.RNN) -> str:
     """Returns the path of `layer`.
 
     "cudnn"   on a GPU; with JAX for an LSTM only, because JAX offers no other cuDNN layer.
