@@ -121,7 +121,7 @@ def best(cfg: Config, codec: codecs.Codec, model: keras.Model, pictures: tf.Tens
         memory,
         layers.everywhere(memory),
         tokens=words,
-        max_length=cfg.max_length + 1,
+        max_length=cfg.max_length,
         never=[0, words.unknown, words.start],
     )
     return answers.search.Decoded(*(part[:, 0] for part in found))
