@@ -363,7 +363,8 @@ def _load_quietly() -> None:
     with _standard_error_hidden():
         import keras
 
-        keras.distribution.list_devices()
+        if keras.config.backend() == "tensorflow":  # JAX must join other processes before it looks for devices
+            keras.distribution.list_devices()
 
 
 @contextlib.contextmanager
