@@ -64,7 +64,7 @@ def test_writers_take_turns(tmp_path):
 
 
 def encode_shared(batch):
-    """Two rows an example, which share what is stored of it."""
+    """Two rows per example that share one stored array."""
     rows = SHARED.rows(batch["item"].numpy())
     words = tf.ragged.constant([[1] * (i % 3 + 1) for i in range(2 * len(rows))])
     return {"seen": cache.Stored(SHARED, np.repeat(rows, 2)), "words": words}, words

@@ -38,7 +38,7 @@ def splits_of(path: Path) -> list[str]:
 
 
 def missing_split(directory: Path, split: str, expected: str) -> InputError:
-    """The error for a split that is not there: says what was expected and what was found."""
+    """The error for a missing split; it lists the expected files and the files that were found."""
     if not directory.is_dir():
         what = "is a file, not a directory" if directory.exists() else "does not exist"
         return InputError(f"--data {directory} {what}; it takes sample, tfds:NAME or a directory with {expected}")
