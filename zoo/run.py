@@ -173,8 +173,9 @@ class Run:
         if not wanted:
             return {}
         encoded = cache.encode(found, lambda batch: self.task.encode(self.cfg, self.codec, batch))
-        buckets = batching.choose_buckets(encoded.lengths, batch_tokens=self.cfg.batch_tokens, shapes=self.cfg.shapes)
-        batches = batching.Batches(encoded, buckets, seed=None, weigh=self.model.loss.weighs)
+        plan = tasks.optional(self.task, "plan", batching.bucketed)
+        batches = plan(self.cfg, encoded, seed=None)
+        batches.weigh = self.model.loss.weighs
         values = self.model.evaluate(batches.for_validation(), verbose=0, return_dict=True)
         return {name: values[name] for name in wanted}
 
