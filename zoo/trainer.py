@@ -237,7 +237,8 @@ def _encode(
 
 def _repeated(run: Run, train: Examples, other: Examples) -> list[int]:
     """The rows of `other` whose input, the answer aside, occurs in `train` too. Prints how many."""
-    keys = list(run.service.question(next(iter(train)))[1])
+    first = next(iter(train))
+    keys = [key for key in run.service.question(first)[1] if key in first]
     rows = examples.repeated(train, other, keys)
     if rows:
         example = next(iter(other.select(np.array(rows[:1]))))
