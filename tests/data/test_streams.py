@@ -1,6 +1,6 @@
 """Laws of streams: every step is a target once, in order, and a resumed epoch goes on where it stopped."""
 
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +17,9 @@ SIZES = (st.integers(1, 200), st.integers(1, 9), st.integers(1, 12))
 def steps_of(starts, lengths, length) -> list[list[int]]:
     """The positions of every row, window after window."""
     return [
-        list(chain(*((start + np.arange(n)) % length for start, n in zip(starts[:, row], lengths[:, row], strict=True))))
+        list(
+            chain(*((start + np.arange(n)) % length for start, n in zip(starts[:, row], lengths[:, row], strict=True)))
+        )
         for row in range(starts.shape[1])
     ]
 
@@ -30,7 +32,7 @@ def test_every_step_is_in_one_window_and_rows_are_in_order(length, streams, wind
     rows = steps_of(starts, lengths, length)
     assert sorted(chain(*rows)) == list(range(length))
     for row in rows:
-        assert all((after - before) % length == 1 % length for before, after in zip(row, row[1:], strict=False))
+        assert all((after - before) % length == 1 % length for before, after in pairwise(row))
     assert max(map(len, rows)) - min(map(len, rows)) <= 1
     assert starts.size * width - length < streams * (len(starts) + 1)  # what padding there is
 
@@ -40,7 +42,7 @@ def test_every_step_is_in_one_window_and_rows_are_in_order(length, streams, wind
 def test_only_the_end_of_a_row_is_padded(length, streams, window):
     _, lengths, width = batching.windows(length, streams, window)
     for row in lengths.T:
-        assert all(after == 0 for before, after in zip(row, row[1:], strict=False) if before < width)
+        assert all(after == 0 for before, after in pairwise(row) if before < width)
 
 
 def encoded(count: int = 12) -> cache.Cache:

@@ -123,7 +123,9 @@ def test_fit_carries_and_validation_changes_nothing():
     for variable, one, other in zip(trained.weights, alone, watched, strict=True):
         if variable.name != "in_evaluation":
             np.testing.assert_array_equal(one, other, err_msg=variable.path)
-    assert any(variable.name == "in_training" and value.any() for variable, value in zip(trained.weights, alone, strict=True))
+    assert any(
+        variable.name == "in_training" and value.any() for variable, value in zip(trained.weights, alone, strict=True)
+    )
 
 
 def test_the_state_is_saved_with_the_model(tmp_path):

@@ -423,7 +423,9 @@ class Streams(Planned):
         for name, field in self.cache.fields.items():
             if field.axis is not None:
                 taken = field.values[positions]
-                arrays[name] = np.where(keep.reshape(keep.shape + (1,) * (taken.ndim - 2)), taken, 0).astype(taken.dtype)
+                arrays[name] = np.where(keep.reshape(keep.shape + (1,) * (taken.ndim - 2)), taken, 0).astype(
+                    taken.dtype
+                )
         return self.cache.structure(arrays), arrays["y"], keep.astype(np.float32)
 
     def like(self, cache: Cache) -> "Streams":

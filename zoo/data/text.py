@@ -208,7 +208,9 @@ class Characters(Words):
     @staticmethod
     def split(texts: tf.Tensor) -> tf.RaggedTensor:
         """string[B] → string[B, ragged], any bytes. Other control characters become blanks."""
-        characters = tf.strings.unicode_split(tf.strings.regex_replace(texts, r"\r\n?", "\n"), "UTF-8", errors="replace")
+        characters = tf.strings.unicode_split(
+            tf.strings.regex_replace(texts, r"\r\n?", "\n"), "UTF-8", errors="replace"
+        )
         flat = tf.where(characters.flat_values == "\n", END, characters.flat_values)
         flat = tf.strings.regex_replace(flat, r"^[\x00-\x1f\x7f\x{0085}\x{2028}\x{2029}]$", " ")
         return characters.with_flat_values(flat)

@@ -231,9 +231,7 @@ class AttentionDecoder(keras.layers.Layer):
             self.bridge_dense.build((None, width))
         if not self.tied:
             self.projection = self.add_weight(shape=(self.readout_dim, self.vocabulary), name="projection")
-        self.output_bias = self.add_weight(
-            shape=(self.vocabulary,), initializer=self._bias, name="output_bias"
-        )
+        self.output_bias = self.add_weight(shape=(self.vocabulary,), initializer=self._bias, name="output_bias")
         if self.scheduled_sampling:
             self.sampling_rate = self.add_weight(shape=(), initializer="zeros", trainable=False, name="sampling_rate")
 

@@ -15,7 +15,7 @@ def log_frequencies(counts: Sequence[float] | None, shape, dtype=None):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class TokenEmbedding(keras.layers.ReversibleEmbedding):
+class TokenEmbedding(keras.layers.Layer):
     """Vectors of tokens, and with `reverse=True` the logits of all tokens, with a bias.
 
     Args:
@@ -40,25 +40,32 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
     def __init__(
         self, vocabulary: int, size: int, *, tied: bool = True, token_counts: Sequence[float] | None = None, **kwargs
     ):
+        super().__init__(**kwargs)
+        self.vocabulary, self.size, self.tied = vocabulary, size, tied
+        self.token_counts = None if token_counts is None else [int(count) for count in token_counts]
         # Vectors of length 1. With Keras' default, a tenth of that, a tied embedding learns token frequencies only.
         spread = keras.initializers.RandomNormal(stddev=size**-0.5)
-        super().__init__(vocabulary, size, tie_weights=tied, embeddings_initializer=spread, **kwargs)
-        self.token_counts = None if token_counts is None else [int(count) for count in token_counts]
+        self.embeddings = self.add_weight(shape=(vocabulary, size), initializer=spread, name="embeddings")
+        if not tied:
+            self.projection = self.add_weight(shape=(size, vocabulary), name="projection")
+        self.output_bias = self.add_weight(shape=(vocabulary,), initializer=self._bias, name="output_bias")
+        self.built = True
 
-    def build(self, input_shape=None):
-        super().build(input_shape)
-        self.output_bias = self.add_weight(
-            shape=(self.input_dim,),
-            initializer=lambda shape, dtype=None: log_frequencies(self.token_counts, shape, dtype),
-            name="output_bias",
-        )
+    def _bias(self, shape, dtype=None):
+        return log_frequencies(self.token_counts, shape, dtype)
 
     def call(self, inputs, reverse=False):
-        result = super().call(inputs, reverse=reverse)
-        return result + ops.cast(self.output_bias, result.dtype) if reverse else result
+        if not reverse:
+            return ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
+        kernel = ops.transpose(self.embeddings) if self.tied else self.projection
+        return ops.matmul(inputs, kernel) + self.output_bias
+
+    def compute_output_shape(self, inputs_shape, reverse=False):
+        return (*inputs_shape[:-1], self.vocabulary) if reverse else (*inputs_shape, self.size)
+
+    def compute_output_spec(self, inputs, reverse=False):
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape, reverse), self.compute_dtype)
 
     def get_config(self):
-        config = super().get_config()
-        own = {"vocabulary": self.input_dim, "size": self.output_dim, "tied": self.tie_weights}
-        theirs = ("input_dim", "output_dim", "tie_weights", "embeddings_initializer")
-        return {name: config[name] for name in config if name not in theirs} | own | {"token_counts": self.token_counts}
+        own = {"vocabulary": self.vocabulary, "size": self.size, "tied": self.tied, "token_counts": self.token_counts}
+        return super().get_config() | own

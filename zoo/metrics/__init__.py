@@ -3,4 +3,4 @@
 from zoo.metrics import captions, characters, labels, perplexity, tags, translation
 from zoo.metrics.metric import Metric, direction, from_model
 
-__all__ = ["Metric", "captions", "direction", "from_model", "labels", "perplexity", "tags", "translation"]
+__all__ = ["Metric", "captions", "characters", "direction", "from_model", "labels", "perplexity", "tags", "translation"]

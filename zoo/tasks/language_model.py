@@ -12,7 +12,6 @@ Numbers and cost: tasks/language_model/card.md
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -194,24 +193,24 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
 
     @signature
     def score(batch):
-        before, after = framed(cfg, codec, batch)
-        lengths = tf.cast(after.row_lengths(), tf.int32)
-        width = -(-tf.reduce_max(lengths) // CHUNK) * CHUNK
-        targets = after.to_tensor(shape=[None, width])
-        shape = [tf.shape(targets)[0], width // CHUNK, CHUNK]
-        chunks = [tf.transpose(tf.reshape(part, shape), [1, 0, 2]) for part in (before.to_tensor(shape=[None, width]), targets)]
+        before, after = (ids.to_tensor() for ids in framed(cfg, codec, batch))
+        rows, lengths = tf.shape(after)[0], tf.math.count_nonzero(after, axis=1, dtype=tf.int32)
+
+        def chunks(ids):  # [B, T] → [T / CHUNK, B, CHUNK]
+            padded = tf.pad(ids, [[0, 0], [0, -tf.shape(ids)[1] % CHUNK]])
+            return tf.transpose(tf.reshape(padded, [rows, -1, CHUNK]), [1, 0, 2])
 
         def measure(carried, chunk):  # the next steps of every text
             logits, state = read(chunk[0], carried[0])
             return state, -losses.token_crossentropy(chunk[1], logits)
 
-        state = tf.zeros([shape[0], encoder.state_size])
-        _, found = tf.scan(measure, tuple(chunks), (state, tf.zeros([shape[0], CHUNK])))  # [T / CHUNK, B, CHUNK]
-        found = tf.reshape(tf.transpose(found, [1, 0, 2]), [shape[0], width])
-        found = tf.where(tf.sequence_mask(lengths, width), found, 0.0)
+        first = tf.zeros([rows, encoder.state_size]), tf.zeros([rows, CHUNK])
+        _, found = tf.scan(measure, (chunks(before), chunks(after)), first)  # [T / CHUNK, B, CHUNK]
+        found = tf.reshape(tf.transpose(found, [1, 0, 2]), [rows, -1])[:, : tf.shape(after)[1]]
+        found = tf.where(after != 0, found, 0.0)
         total = tf.reduce_sum(found, axis=1)
         return {
-            "tokens": tokens.lookup(targets),
+            "tokens": tokens.lookup(after),
             "log_probabilities": found,
             "lengths": lengths,
             "log_probability": total,
@@ -246,9 +245,8 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
 
 
 def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examples) -> dict[str, float]:
-    """Of every text on its own; the declared metrics are of the model, which reads a stream on from text to text."""
-    nats, count = -sum(a["log_probability"] for a in answers), sum(len(a["tokens"]) for a in answers)
-    return {"perplexity_by_text": math.exp(nats / count)}
+    """Nothing: the model's own metrics are declared, because a stream reads on from text to text and answers do not."""
+    return {}
 
 
 def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> baselines.Baseline:
