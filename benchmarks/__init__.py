@@ -1,1 +1,1 @@
-"""Measures the zoo beside what users would pick instead; `python -m benchmarks --help`."""
+"""Measures the zoo beside the libraries that users might choose instead; `python -m benchmarks --help`."""

@@ -108,7 +108,7 @@ class Line(NamedTuple):
     other: str
     value: float | None  # the zoo's speed divided by the peer's; None where there is no peer
     shown: str
-    goal: str  # what `value` must be, as in "≥ 1.2", or without a peer what `mine` must be; "–": there is no goal
+    goal: str  # the bound of `value`, as in "≥ 1.2"; without a peer, the bound of `mine`; "–" without a goal
 
     @property
     def verdict(self) -> str:

@@ -29,7 +29,7 @@ def calls(peer: str, case: dict) -> dict:
     if peer == "zoo":
         from zoo.tasks import sentiment
 
-        zoo = epoch.Zoo(case, sentiment.TASK, {}, parts=4)
+        zoo = epoch.Zoo(case, sentiment, {}, parts=4)
         held_out = zoo.validation.for_validation()
         measure = lambda: zoo.model.evaluate(held_out, verbose=0, return_dict=True)["accuracy"]  # noqa: E731
         return {"good": lambda: _until(0.88, zoo.train, measure)}

@@ -56,7 +56,7 @@ def work(case: dict) -> dict[str, int]:
 
 
 def calls(peer: str, case: dict) -> dict:
-    """What is timed, by name."""
+    """The timed calls by name."""
     return _torch(case) if peer == "torch" else _keras(peer, case)
 
 

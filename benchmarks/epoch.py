@@ -1,7 +1,7 @@
 """One epoch of a task, in parts: the zoo trains by its own recipe, twins in PyTorch by the same plan of batches.
 
 The zoo reads through its own input pipeline; a twin is given the batches ready. Every peer trains part after part, and
-what is compared is real tokens per second. The parts before the first measured one are the warm-up.
+their real tokens per second are compared. The parts before the first measured one are the warm-up.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ PARTS = 8
 
 
 class Zoo:
-    """A task that trains by parts of an epoch, so many or of so many steps.
+    """A task that trains an epoch in `parts` parts, or in parts of `steps` steps.
 
     Leaves the batches for the twins in case["folder"] if there is one.
     """
@@ -22,11 +22,12 @@ class Zoo:
 
         from zoo.data import batching, cache
         from zoo.layers import recurrent
+        from zoo.run import load_splits
         from zoo.training import devices, optimizers
 
-        self.cfg = dataclasses.replace(task.config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
+        self.cfg = dataclasses.replace(task.Config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
         devices.prepare(precision="float32", seed=0)
-        splits = task.splits(self.cfg)
+        splits = load_splits(task, self.cfg)
         self.codec = codec = task.codec(self.cfg, splits["train"])
         train, validation = (
             cache.encode(splits[name], lambda batch: task.encode(self.cfg, codec, batch))
@@ -79,7 +80,7 @@ class Zoo:
 
 
 def own(case: dict, peers: dict) -> list[tuple]:
-    """What the zoo is compared with in itself: its input pipeline alone with its training."""
+    """Compares the zoo's input pipeline alone with its training."""
     read, train = (peers["zoo"][call]["tokens_per_second"] for call in ("read", "train"))
     return [("input pipeline alone", f"{read:,.0f} tok/s", f"its training {train:,.0f} tok/s", read / train, "≥ 5")]
 
@@ -116,7 +117,7 @@ def torch_twin(case: dict, make) -> dict:
 
 
 def packed(torch, rnn, vectors, keep):
-    """Runs `rnn` over the real steps alone; what is returned is 0 on padding."""
+    """Runs `rnn` over the real steps alone; the result is 0 on padding."""
     pack = torch.nn.utils.rnn.pack_padded_sequence(vectors, keep.sum(1), batch_first=True, enforce_sorted=False)
     return torch.nn.utils.rnn.pad_packed_sequence(rnn(pack)[0], batch_first=True, total_length=keep.shape[1])[0]
 

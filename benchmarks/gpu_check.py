@@ -1,4 +1,4 @@
-"""Does an accelerator compute what the CPU computes, and how much faster? Every task, on TensorFlow's or JAX's Keras.
+"""Compares an accelerator with the CPU: results and speed of every task, with Keras on TensorFlow or JAX.
 
     make gpu-check
     KERAS_BACKEND=jax python -m benchmarks.gpu_check      # needs Keras and JAX only
@@ -6,11 +6,10 @@
 Each task's model, with small generated batches and the same weights, once on the CPU and once on the accelerator, in
 processes of their own: outputs, gradients, 60 steps of training, and the same in half precision. Then the time of a
 training step of one LSTM, beside Keras' own layer and PyTorch's where that is installed. Prints a table; ends with
-status 1 if an answer differs, and with 0 where there is no accelerator.
+status 1 if an answer differs, and with 0 without an accelerator.
 """
 
 import argparse
-import importlib
 import importlib.util
 import json
 import os
@@ -33,7 +32,7 @@ PLATFORM = {"jax": {"JAX_PLATFORMS": "cpu"}, "tensorflow": {"CUDA_VISIBLE_DEVICE
 
 
 def codec() -> types.SimpleNamespace:
-    """Stands for what a task learns from data: sizes alone, for there is no text here."""
+    """Takes the place of a task's codec: sizes alone, because there is no text here."""
 
     class Network:
         def encoder(self, finetune: bool):
@@ -72,19 +71,19 @@ def data(model) -> tuple[dict, np.ndarray, np.ndarray]:
 
 
 def load_tasks() -> dict:
-    """The tasks by name. Their files import packages that their models do not use: here they need not be there."""
-    from zoo.__main__ import summaries
+    """The tasks by name. Packages that their files import and their models do not use may be missing."""
+    from zoo import task as tasks
 
     absent = [name for name in ("tensorflow", "tomli_w") if not importlib.util.find_spec(name)]
     sys.modules.update({name: types.ModuleType(name) for name in absent})
-    tasks = {name: importlib.import_module(f"zoo.tasks.{name}").TASK for name in summaries()}
+    found = {name: tasks.get(name) for name in tasks.summaries()}
     for name in absent:  # so that Keras does not take it for the real one
         del sys.modules[name]
-    return tasks
+    return found
 
 
 def results(folder: Path, only: str | None) -> None:
-    """What this process's device computes, as one .npz for each task."""
+    """Writes the results of this process's device, one .npz for each task."""
     import keras
 
     from zoo.training import devices
@@ -102,10 +101,10 @@ def results(folder: Path, only: str | None) -> None:
         if only and name != only:
             continue
         found = {}
-        exact = {key: value for key, value in EXACT.items() if key in task.config.__dataclass_fields__}
+        exact = {key: value for key, value in EXACT.items() if key in task.Config.__dataclass_fields__}
         for precision in ("float32", *HALF):
             devices.prepare(precision=precision, seed=0)
-            cfg = task.config(**exact, precision=precision)
+            cfg = task.Config(**exact, precision=precision)
             model = task.model(cfg, codec())
             draw = np.random.default_rng(1)
             weights = [draw.normal(0, 0.1, w.shape).astype("float32") + (w.name == "gamma") for w in model.weights]
@@ -126,7 +125,7 @@ def results(folder: Path, only: str | None) -> None:
 
 
 def kernels() -> dict[str, str]:
-    """Which recurrent kernel a masked LSTM runs on this device, by the names in what is compiled."""
+    """The recurrent kernel of a masked LSTM on this device, found by its name in the compiled program."""
     import keras
 
     from zoo import layers

@@ -67,7 +67,7 @@ def _train(path: str) -> dict:
     from zoo.tasks import sentiment
 
     case = {"recipe": "tasks/sentiment/imdb.toml", "data": path}
-    train = epoch.Zoo(case, sentiment.TASK, {"batch_tokens": 4096, "jit": "off"}, steps=STEPS // 5).train
+    train = epoch.Zoo(case, sentiment, {"batch_tokens": 4096, "jit": "off"}, steps=STEPS // 5).train
     train()
     parts = []
     for _ in range(4):

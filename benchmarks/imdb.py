@@ -27,7 +27,7 @@ def calls(peer: str, case: dict) -> dict:
         return _recipe(case)
     from zoo.tasks import sentiment
 
-    return epoch.Zoo(case, sentiment.TASK, {}).calls()
+    return epoch.Zoo(case, sentiment, {}).calls()
 
 
 def _model(torch, numbers):

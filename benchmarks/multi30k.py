@@ -40,19 +40,19 @@ def calls(peer: str, case: dict) -> dict:
 def _zoo(case):
     import numpy as np
 
-    from zoo.task import Run
+    from zoo.run import Run, load_splits
     from zoo.tasks import translation
 
     changes = {"embedding": WIDTH, "units": UNITS, "average_weights": 0.0, "monitor": "val_perplexity"}
     changes |= {"attend": "input_feeding" if case["input_feeding"] else "after"}
-    found = epoch.Zoo(case, translation.TASK, changes)
+    found = epoch.Zoo(case, translation, changes)
     cfg, codec = found.cfg, found.codec
-    test = translation.TASK.splits(cfg)["test"]
+    test = load_splits(translation, cfg)["test"]
     questions = [{"source": example["source"]} for example in test]
     _, ids = translation.framed(cfg, codec.source, np.array([question["source"] for question in questions]))
     np.savez(Path(case["folder"]) / "test.npz", ids=ids.flat_values.numpy(), lengths=ids.row_lengths().numpy())
 
-    run = Run(translation.TASK, dataclasses.replace(cfg, beams=5), codec, found.model, Path(case["folder"]))
+    run = Run(translation, dataclasses.replace(cfg, beams=5), codec, found.model, Path(case["folder"]))
 
     def search():
         return len(run.predict(questions))

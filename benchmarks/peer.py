@@ -1,9 +1,9 @@
 """A peer in its own process and environment: `python benchmarks/peer.py ROW PEER THREADS`, spoken to in JSON lines.
 
 A case per line prepares it and answers with the seconds of the warm-up; an empty line times one round of every call.
-A call may return how many tokens it worked on, or {"tokens", "seconds", …} if it knows better what to time.
-`benchmarks.ROW.calls` may import only what the peer's environment has; WARM_UP says how often a call runs before that,
-where it is not 2.
+A call may return how many tokens it worked on, or {"tokens", "seconds", …} if it times itself.
+`benchmarks.ROW.calls` may import only packages of the peer's environment. WARM_UP is the number of calls before
+that, by default 2.
 """
 
 import importlib
@@ -18,7 +18,7 @@ def main() -> None:
     row, peer, threads = sys.argv[1:]
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+    os.dup2(2, 1)  # the output of libraries must not be taken for an answer
     if peer in ("torch", "joeynmt"):
         import torch
 

@@ -24,7 +24,7 @@ def calls(peer: str, case: dict) -> dict:
     from zoo.tasks import pos_tagging
 
     changes = {"output": "softmax", "affixes": 0, "average_weights": 0.0, "word_dropout": 0.0}
-    return epoch.Zoo(case, pos_tagging.TASK, changes).calls()
+    return epoch.Zoo(case, pos_tagging, changes).calls()
 
 
 def _model(torch, numbers):

@@ -1,4 +1,4 @@
-"""What more devices would give, computed from a measured run; writes scaling.md.
+"""Computes the speed of more devices from a measured run; writes scaling.md.
 
     python -m benchmarks.scaling                                            # from tasks/translation/results.json
     python -m benchmarks.scaling --tokens-per-second 150000 --measured-on "1 × …"     # from a run of your own
@@ -11,17 +11,21 @@ import argparse
 import json
 from pathlib import Path
 
+from zoo import report
+
 HERE = Path(__file__).parent
+RECIPE = "tasks/translation/multi30k_en_de.toml"
 DEVICES, CORPORA = (1, 8, 64), (1e9, 1e11)
 PAGE = """# From one device to many
 
-Computed by `{command}` for a model of {parameters:,} weights in float32 and {tokens:,} real tokens a device and step.
+Computed by `{command}`. The model has {parameters:,} weights in float32, and a device takes {tokens:,} real
+tokens per step.
 
-Measured: one device takes in {tokens_per_second:,.0f} real tokens a second ({measured_on}).
+Measured: one device takes in {tokens_per_second:,.0f} real tokens per second ({measured_on}).
 
 {measured}
 
-If a device were {faster:g} times as fast, as an accelerator may be (none was measured):
+If a device were {faster:g} times as fast, as an accelerator may be (no accelerator was measured):
 
 {supposed}
 
@@ -32,16 +36,17 @@ One checkpoint of weights, averages and Adam's two moments is {checkpoint:.0f} M
     rate(N)    = N · tokens / step(N)
     input(N)   = rate(N) · {bytes_per_token} bytes, ids of source and target, mapped from disk by each process
 
-Up to 8 devices {inside:g} GB/s (one machine), beyond it {outside:g} GB/s (its network), latency {latency:g} µs a hop.
+Up to 8 devices {inside:g} GB/s (one machine), beyond it {outside:g} GB/s (its network), latency {latency:g} µs per hop.
 
-What it leaves out: the network's other users, devices that wait for the slowest one, sums that overlap with the
-backward pass (which would hide most of them), and learning itself: N times the batch needs another learning rate, and
-beyond some size does not need N times fewer steps. A recurrent layer is bound by the chain of its steps: a device that
-is not full takes a larger batch in hardly more time, so measure its rate at the batch that it will have.
+The model leaves out the network's other users, devices that wait for the slowest one, and sums that overlap with the
+backward pass (which would hide most of them). It leaves out learning as well: N times the batch needs another
+learning rate, and beyond some size it does not need N times fewer steps. The speed of a recurrent layer is limited by
+the chain of its steps. A device that is not full takes a larger batch in hardly more time, so measure its rate with
+the batch that it will have.
 """
 
 
-HEAD = "| devices | step | of it sum of gradients | tokens a second | of ideal | 10⁹ tokens | 10¹¹ tokens | input |"
+HEAD = "| devices | step | sum of gradients | tokens per second | of the ideal | 10⁹ tokens | 10¹¹ tokens | input |"
 
 
 def table(tokens_per_second: float, options: argparse.Namespace) -> str:
@@ -63,11 +68,12 @@ def table_row(devices: int, tokens_per_second: float, options: argparse.Namespac
 
 
 def main() -> None:
-    measured = json.loads((HERE.parent / "tasks" / "translation" / "results.json").read_text())[0]
+    records = json.loads((HERE.parent / "tasks" / "translation" / "results.json").read_text())
+    measured = next(record for record in records if record["recipe"] == RECIPE)
     batch = int(measured["config"]["batch_tokens"] * measured["padding_efficiency"])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens-per-second", type=float, default=measured["tokens_per_second"], help="of one device")
-    parser.add_argument("--measured-on", default=f"{measured['device']}, {measured['threads']} threads")
+    parser.add_argument("--measured-on", default=f"{measured['device']}, {report.count(measured['threads'], 'thread')}")
     parser.add_argument("--faster", type=float, default=100, help="of the second table")
     parser.add_argument("--parameters", type=int, default=measured["parameters"])
     parser.add_argument("--tokens", type=int, default=batch, help="real ones, of a device's part of a batch")

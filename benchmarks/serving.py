@@ -1,11 +1,12 @@
-"""Times exports in the loader that TF Serving has: latency, throughput, size, and what serving adds to the model.
+"""Times exports in TF Serving's loader: latency, throughput, size, and the overhead over the model.
 
     python -m benchmarks.serving runs/sentiment/1 runs/pos_tagging/1 …
 
-Of every run: a fresh export answers raw inputs of the run's own data, one a request (p50 and p99) and in batches (rows
-a second in the best). The bare model, ids in and scores out, is saved and timed in the same way; the overhead is the
-ratio of the medians. Where an answer takes many calls of the model, the bare call is the same function in the process
-that built it. The network and the server's own work come on top. Writes serving.json and a table, serving.md.
+A fresh export of each run answers raw inputs of the run's own data, one per request (p50 and p99) and in batches
+(rows per second in the best batch). The bare model, ids in and scores out, is saved and timed in the same way; the
+overhead is the ratio of the medians. If an answer takes many calls of the model, the bare call is the same function in
+the process that built it. The network and the server's own work come on top. Writes serving.json and a table,
+serving.md.
 """
 
 import argparse
@@ -35,7 +36,7 @@ def percentile(seconds: list[float], share: int) -> float:
 
 @contextlib.contextmanager
 def bare(run, requests: list[dict], folder: Path) -> Iterator[tuple[str, Callable[[int, int], list[float]]]]:
-    """What is compared with, and its seconds: (request, times) → so many."""
+    """The call that the export is compared with: its name, and a function (request, times) → its seconds."""
     if not run.service.numeric:
 
         def asked(row: int, times: int) -> list[float]:
@@ -63,9 +64,9 @@ def bare(run, requests: list[dict], folder: Path) -> Iterator[tuple[str, Callabl
 
 
 def measure(run, *, rows: int, times: int) -> dict:
-    """One record. The export and what it is compared with take turns, request by request."""
+    """One record. The export and the bare call take turns, request by request."""
     examples = [run.service.trial("serving_default", example) for example in run.first_examples(rows)]
-    requests = [run.ask("serving_default", [example])[0] for example in examples]
+    requests = [run.service.ask("serving_default", [example])[0] for example in examples]
     with tempfile.TemporaryDirectory() as folder:
         version = run.export(folder)
         size = sum(path.stat().st_size for path in version.rglob("*"))
@@ -79,13 +80,13 @@ def measure(run, *, rows: int, times: int) -> dict:
                 compared += asked(row, times + 1)[1:]
             a_second = {}
             for batch in BATCHES:
-                inputs, _ = run.ask("serving_default", [examples[i % len(examples)] for i in range(batch)])
+                inputs, _ = run.service.ask("serving_default", [examples[i % len(examples)] for i in range(batch)])
                 model.seconds("serving_default", 2, **inputs)
                 a_second[batch] = batch / statistics.median(model.seconds("serving_default", times, **inputs))
             load = model.load_seconds
     best = max(a_second, key=a_second.__getitem__)
     return {
-        "task": run.task.name,
+        "task": run.name,
         "recipe": run.metrics["recipe"],
         "parameters": run.model.count_params(),
         "megabytes": size / 1e6,

@@ -8,7 +8,7 @@ PEERS = ("zoo",)
 FIRST_STEP = """
 import os, tempfile
 import keras
-from zoo.tasks import sentiment
+import zoo
 from zoo.training import callbacks
 class Stop(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
@@ -19,7 +19,7 @@ def stopping(*args, **kwargs):
     watch.callbacks.append(Stop())
     return watch
 callbacks.for_run = stopping
-sentiment.TASK.train(run_dir=tempfile.mkdtemp())
+zoo.train("sentiment", run_dir=tempfile.mkdtemp())
 """
 COMMANDS = {
     "python -m zoo": ["-m", "zoo"],

@@ -16,7 +16,9 @@ import keras
 import sklearn.pipeline  # noqa: F401  the baseline's, before the forks
 import tensorflow as tf
 
-from tests.conftest import get_task, small
+from tests.conftest import small
+from zoo import task as tasks
+from zoo import trainer
 from zoo.plots import learning
 from zoo.training import checkpoints
 
@@ -48,17 +50,17 @@ def start(work, die_in_save: int | None = None) -> int:
 
 def main(name: str, folder: Path, kills: int, seed: int) -> None:
     random.seed(seed)
-    of = get_task(name)
-    cfg = of.config(**small(of, checkpoint_seconds=0.0))
+    task = tasks.get(name)
+    cfg = task.Config(**small(task, checkpoint_seconds=0.0))
     began = time.monotonic()
-    assert os.waitpid(start(lambda: of.train(cfg, run_dir=folder / "whole")), 0)[1] == 0
+    assert os.waitpid(start(lambda: trainer.train(task, cfg, directory=folder / "whole")), 0)[1] == 0
     whole = time.monotonic() - began
 
     def go_on(run_dir: Path) -> None:
         if (run_dir / "config.toml").exists():
-            of.resume(run_dir)
+            trainer.resume(task, run_dir)
         else:
-            of.train(cfg, run_dir=run_dir)
+            trainer.train(task, cfg, directory=run_dir)
 
     moments = {"at a random moment": 0, "while writing a checkpoint": 0}
     chain = 1

@@ -10,7 +10,9 @@ import resource
 import sys
 from pathlib import Path
 
-from tests.conftest import get_task, small
+from tests.conftest import small
+from zoo import task as tasks
+from zoo import trainer
 from zoo.baselines import labels as label_baselines
 from zoo.baselines import translation as translation_baselines
 
@@ -41,9 +43,9 @@ def main(name: str, folder: Path, rows: int) -> None:
     label_baselines.tfidf = functools.partial(label_baselines.tfidf, characters=2_000_000)
     translation_baselines.word_for_word = functools.partial(translation_baselines.word_for_word, pairs_at_most=2_000)
     {"sentiment": sentiment, "translation": translation}[name](folder, rows)
-    task = get_task(name)
+    task = tasks.get(name)
     options = small(task, limit=None, epochs=1, max_length=20, vocabulary=40, batch_tokens=8192)
-    task.train(task.config(data=str(folder), **options), run_dir=folder / "run")
+    trainer.train(task, task.Config(data=str(folder), **options), directory=folder / "run")
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

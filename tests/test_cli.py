@@ -1,20 +1,18 @@
 """Every fault of a command is one line and status 2, and leaves nothing behind."""
 
+import csv
 import dataclasses
 import io
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-from tests.conftest import get_task
-from zoo import cli
-from zoo.__main__ import summaries
+import zoo
+from zoo import cli, trainer
 from zoo.errors import InputError, did_you_mean
 
-SENTIMENT = get_task("sentiment")
+sentiment_run = pytest.mark.parametrize("trained", ["sentiment"], indirect=True)
 
 
 @pytest.mark.parametrize(
@@ -39,23 +37,6 @@ SENTIMENT = get_task("sentiment")
 )
 def test_a_wrong_command_is_one_line(fails, arguments, message):
     assert message in fails(*arguments)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "message"),
-    [
-        ("dropuot = 0.5", "unknown option 'dropuot' in recipe.toml; did you mean 'dropout'?"),
-        ('dropout = "much"', "dropout is 'much': expected float"),
-        ("units = 1.5", "units is 1.5: expected int"),
-        ("units = true", "units is True: expected int"),
-        ("jit = true", "jit is True: expected one of auto, on, off"),
-        ('cell = "lsmt"', "cell is 'lsmt': expected one of simple, lstm, gru; did you mean 'lstm'?"),
-        ("units = ", "recipe.toml cannot be read"),
-    ],
-)
-def test_a_wrong_recipe_is_one_line(fails, tmp_path, recipe, message):
-    (tmp_path / "recipe.toml").write_text(recipe)
-    assert message in fails("--recipe", "recipe.toml")
 
 
 @pytest.mark.parametrize(
@@ -84,45 +65,88 @@ def test_a_run_directory_in_use_is_kept(fails, tmp_path):
     assert "mine exists and is not empty" in fails("--run-dir", "mine")
 
 
-def test_flags_win_over_the_recipe_and_the_recipe_over_defaults(tmp_path):
-    path = tmp_path / "recipe.toml"
-    path.write_text("units = 3\ndropout = 0")
-    options = cli._parser(SENTIMENT, "train").parse_all(["--recipe", str(path), "--units", "5"])
-    cfg = cli.configure(SENTIMENT, options)
-    assert (cfg.units, cfg.dropout, cfg.embedding) == (5, 0, SENTIMENT.config().embedding)
-
-
-def test_a_config_survives_its_file(tmp_path):
-    cfg = SENTIMENT.config(limit=7, data='a "quoted" path', bidirectional=False)
-    path = tmp_path / "config.toml"
-    path.write_text(cfg.to_toml())
-    assert SENTIMENT.config.from_toml(path) == cfg
-
-
+@sentiment_run
 def test_predict_reads_arguments_and_lines(trained, capsys, monkeypatch):
-    if trained.task.name != "sentiment":
-        pytest.skip("one task's command line stands for all")
     run = str(trained.run.directory)
     nasty = ["", "   ", "ok\0\U0001f600 \u05e9\u05dc\u05d5\u05dd", "word " * 200_000]
-    assert cli.main(SENTIMENT, ["predict", run, "--json", *nasty]) == 0
+    assert cli.main(["predict", run, "--json", *nasty]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer["text"] for answer in answers] == nasty
     assert all(0 <= answer["probability"] <= 1 for answer in answers)
     monkeypatch.setattr("sys.stdin", io.StringIO("good\nbad\n"))
-    assert cli.main(SENTIMENT, ["predict", run]) == 0
+    assert cli.main(["predict", run]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+WORDS = ["good", "bad, and long", "fine"]
+
+
+@sentiment_run
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "txt"])
+def test_the_rows_of_a_file_are_answered_in_order(trained, tmp_path, kind):
+    mark = {"csv": ",", "tsv": "\t"}.get(kind)
+    if mark:
+        content = mark.join(("id", "text", "label")) + "\n"
+        content += "".join(mark.join((str(i), json.dumps(word), "x")) + "\n" for i, word in enumerate(WORDS))
+    elif kind == "jsonl":
+        content = "".join(json.dumps({"id": str(i), "text": t, "label": "x"}) + "\n" for i, t in enumerate(WORDS))
+    else:
+        content = "".join(f"{word}\n" for word in WORDS)
+    source, target = tmp_path / f"in.{kind}", tmp_path / f"out.{'jsonl' if kind == 'txt' else kind}"
+    source.write_text(content)
+    assert cli.main(["predict", str(trained.run.directory), "--input", str(source), "--output", str(target)]) == 0
+    text = target.read_text()
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=mark)) if mark else list(map(json.loads, text.splitlines()))
+    assert [row["text"] for row in rows] == WORDS
+    for row, answer in zip(rows, trained.run.predict(WORDS), strict=True):
+        assert float(row["probability"]) == pytest.approx(answer["probability"], abs=1e-5)
+        if kind == "txt":
+            assert row["label"] == answer["label"]
+        else:
+            assert row["label"] == "x", "the row keeps its own columns"
+            assert row["predicted_label"] == answer["label"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, target.name])
+
+
+@sentiment_run
+def test_answers_of_a_file_go_to_standard_output_too(trained, tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("body\ngood\n")
+    command = ["predict", str(trained.run.directory), "--input", str(tmp_path / "in.csv")]
+    assert cli.main(command) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["body"] == "good", "a table of one column needs no --column"
+    assert "1 rows answered" in printed.err
+
+
+@sentiment_run
+@pytest.mark.parametrize(
+    ("name", "content", "flags", "message"),
+    [
+        ("in.csv", "txet,id\ngood,1\n", [], "in.csv line 2: no column 'text'; did you mean 'txet'?"),
+        ("in.csv", "text,id\ngood,1\n", ["--column", "boby"], "no column 'boby'; it has 'text', 'id'"),
+        ("in.jsonl", '{"text": "good"}\n{"text": 7}\n', [], "in.jsonl lines 1 to 2: "),
+        ("in.jsonl", '{"text": "good"}\nno json\n', [], "in.jsonl line 2"),
+        ("in.jsonl", '{"text": "good"}\n{"text": "good", "more": 1}\n', [], "'more', which the first row lacks"),
+        ("in.csv", "text\ngood\n", ["--output", "out.xls"], "--output out.xls: expected a name that ends in"),
+        ("in.csv", "text\ngood\n", ["--signature", "serving_defualt"], "did you mean 'serving_default'?"),
+    ],
+)
+def test_a_file_that_cannot_be_answered_leaves_the_old_output(trained, tmp_path, fails, name, content, flags, message):
+    (tmp_path / name).write_text(content)
+    (tmp_path / "out.csv").write_text("precious")
+    assert message in fails("predict", str(trained.run.directory), "--input", name, "--output", "out.csv", *flags)
+    assert (tmp_path / "out.csv").read_text() == "precious"
+
+
+@sentiment_run
 def test_evaluate_on_other_data(trained, capsys, tmp_path):
-    if trained.task.name != "sentiment":
-        pytest.skip("one task's command line stands for all")
     (tmp_path / "test.csv").write_text("text,label\nthe plot is charming,positive\nthe cast was awful,negative\n")
-    assert cli.main(SENTIMENT, ["evaluate", str(trained.run.directory), "--data", str(tmp_path), "--json"]) == 0
+    assert cli.main(["evaluate", str(trained.run.directory), "--data", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] in (0.0, 0.5, 1.0)
 
 
 @pytest.mark.parametrize("fixed", [["--epochs", "3"], ["--recipe", "x.toml"], ["--run-dir", "x"], ["--seeds", "0,1"]])
-def test_what_a_resumed_run_cannot_change(fails, fixed):
+def test_a_resumed_run_keeps_its_options(fails, fixed):
     assert f"{fixed[0]} with --resume" in fails("--resume", "somewhere", *fixed)
 
 
@@ -133,42 +157,54 @@ def test_five_stars_as_words_from_a_table_of_ones_own(tmp_path, capsys, monkeypa
     rows = [f"the film was {word},{label}" for label, word in stars.items() for _ in range(40)]
     (tmp_path / "train.csv").write_text("body,stars\n" + "\n".join(rows))
     sizes = ["--units", "16", "--embedding", "16", "--epochs", "12", "--learning-rate", "0.02", "--dropout", "0"]
-    assert cli.main(SENTIMENT, ["--data", ".", "--text-column", "body", "--label-column", "stars", *sizes]) == 0
+    assert (
+        cli.main(["train", "sentiment", "--data", ".", "--text-column", "body", "--label-column", "stars", *sizes]) == 0
+    )
     capsys.readouterr()
-    assert cli.main(SENTIMENT, ["predict", "runs/sentiment/1", "--json", "the film was superb"]) == 0
+    assert cli.main(["predict", "runs/sentiment/1", "--json", "the film was superb"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["label"] == "five"
     assert sorted(answer["labels"]) == sorted(stars)
 
 
+@sentiment_run
 def test_init_starts_from_the_weights_of_a_run(trained, tmp_path):
-    if trained.task.name != "sentiment":
-        pytest.skip("one task stands for all")
     cfg = dataclasses.replace(trained.run.cfg, init=str(trained.run.directory), learning_rate=0.0, epochs=1)
-    again = SENTIMENT.train(cfg, run_dir=tmp_path / "again")
+    again = trainer.train(trained.task, cfg, directory=tmp_path / "again")
     for old, new in zip(trained.run.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     with pytest.raises(InputError, match="other sizes"):
-        SENTIMENT.train(dataclasses.replace(cfg, units=9), run_dir=tmp_path / "other")
+        trainer.train(trained.task, dataclasses.replace(cfg, units=9), directory=tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize("arguments", [["zoo"], ["zoo.tasks.sentiment", "--help"], ["zoo.tasks.sentiment", "--epohcs"]])
-def test_help_and_wrong_flags_do_not_load_tensorflow(arguments):
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv = {arguments!r}\n"
-        "try: runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
-        "except SystemExit: pass\n"
-        "print('keras.src' in sys.modules or 'tensorflow.python' in sys.modules)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip().endswith("False"), done.stdout + done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian", "sentiment"], "unknown verb 'trian'; did you mean 'train'?"),
+        (["sentiment"], "unknown verb 'sentiment'; did you mean 'train sentiment'?"),
+        (["train"], "zoo train TASK: the tasks are "),
+        (["train", "sentimnet"], "unknown task 'sentimnet'; did you mean 'sentiment'?"),
+        (["evaluate", "nowhere"], "nowhere is not a run directory"),
+        (["predict", "nowhere", "--output", "x.csv"], "nowhere is not a run directory"),
+    ],
+)
+def test_a_wrong_verb_or_task_is_one_line(fails, arguments, message):
+    assert message in fails(*arguments, task=None)
 
 
-def test_every_task_has_a_line():
-    assert all(line.endswith(".") for line in summaries().values())
-    assert "sentiment" in summaries()
+@sentiment_run
+def test_a_run_of_another_task_is_refused(trained, fails):
+    directory = str(trained.run.directory)
+    assert f"{directory} is a run of sentiment" in fails("predict", directory, "x", task="pos_tagging")
+    assert "--output needs --input" in fails("predict", directory, "x", "--output", "x.csv", task=None)
+
+
+def test_the_version_and_the_list_of_tasks(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"zoo {zoo.__version__}\n"
+    assert cli.main([]) == 0
+    assert "zoo train sentiment " in capsys.readouterr().out
 
 
 def test_suggestions():

@@ -8,41 +8,51 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import get_task, small
+from tests.conftest import small, small_flags
 from tests.test_resume import ends_as
-from zoo import cli
+from zoo import cli, trainer
+from zoo import task as tasks
 from zoo.data import batching, cache
 from zoo.errors import InputError
-from zoo.task import Config, Run, read_history
+from zoo.options import Training
+from zoo.run import Run
+from zoo.run_dir import read_history
 from zoo.training import callbacks, checkpoints, optimizers
 
-SENTIMENT = get_task("sentiment")
+SENTIMENT = tasks.get("sentiment")
 
 
 def half(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
+CODEC, WEIGHTS = "a file has changed or is missing", "is incomplete or damaged"
 DAMAGE = {
     "config.toml": [
         (half, "copy/config.toml is cut short"),
-        (lambda text: b"", "names no task"),
-        (lambda text: text.replace(b"format = 1", b"format = 0"), "another version of the zoo (format 0"),
-        (lambda text: text.replace(b"# format = 1\n", b""), "another version of the zoo (format None"),
-        (lambda text: text.replace(b'"sentiment"', b'"sentimental"', 1), "names no task of the zoo"),
-        (lambda text: text.replace(b'"sentiment"', b'"sentiment.os"', 1), "names no task of the zoo"),
+        (lambda text: b"", "must name the task"),
+        (lambda text: text.replace(b"format = 2", b"format = 0"), "another version of the zoo (format 0"),
+        (lambda text: text.replace(b"# format = 2\n", b""), "another version of the zoo (format None"),
+        (
+            lambda text: text.replace(b'"sentiment"', b'"sentimental"', 1),
+            "'sentimental'; did you mean 'sentiment'?",
+        ),
+        (lambda text: text.replace(b'"sentiment"', b'"sentiment.os"', 1), "unknown task 'sentiment.os'"),
         (lambda text: text.replace(b"units = 8", b"units = 8\nunits = 3"), "cannot be read"),
-        (lambda text: text.replace(b"units = 8", b"units = 9"), "is not a whole run"),
+        (lambda text: text.replace(b"units = 8", b"units = 9"), WEIGHTS),
         (lambda text: text.replace(b"units = 8", b"unist = 9"), "unknown option 'unist'"),
     ],
-    "codec/words.txt": [(half, "edited or is gone"), (lambda text: text.replace(b"the", b"teh"), "edited or is gone")],
-    "model.keras": [(half, "is not a whole run"), (lambda zip: b"", "is not a whole run")],
-    "metrics.json": [(half, "is not a whole run")],
+    "codec/words.txt": [
+        (half, CODEC),
+        (lambda text: text.replace(b"the", b"teh"), CODEC),
+    ],
+    "model.keras": [(half, WEIGHTS), (lambda zip: b"", WEIGHTS)],
+    "metrics.json": [(half, WEIGHTS)],
 }
 
 
 def test_a_damaged_run_is_refused(trained, tmp_path, fails):
-    if trained.task.name != "sentiment":
+    if trained.run.name != "sentiment":
         pytest.skip("one task stands for all")
     copy = tmp_path / "copy"
     shutil.copytree(trained.run.directory, copy)
@@ -56,29 +66,30 @@ def test_a_damaged_run_is_refused(trained, tmp_path, fails):
 
 
 def test_a_run_of_another_task_is_refused(trained, fails):
-    if trained.task.name == "sentiment":
+    if trained.run.name == "sentiment":
         pytest.skip("it is the one that is asked")
     run = str(trained.run.directory)
     for arguments in (["predict", run, "fine"], ["--resume", run], ["--init", run, "--limit", "48"]):
-        assert f"is a run of {trained.task.name}" in fails(*arguments)
+        assert f"is a run of {trained.run.name}" in fails(*arguments)
 
 
 def test_finished_and_unfinished_runs_say_so(trained, tmp_path, capsys):
     with pytest.raises(InputError, match="is finished"):
-        trained.task.resume(trained.run.directory)
+        trainer.resume(trained.task, trained.run.directory)
     copy = tmp_path / "copy"
     shutil.copytree(trained.run.directory, copy)
     (copy / "metrics.json").unlink()
     assert Run.load(copy).metrics == {}  # it has its weights, and was stopped in evaluation
+    cli.main(["predict", str(copy), "fine"])
     assert f"--resume {copy}" in capsys.readouterr().err
     (copy / "model.keras").unlink()
-    with pytest.raises(InputError, match=rf"is not finished: .* --resume {copy}"):
+    with pytest.raises(InputError, match=rf"is not finished; .* --resume {copy}"):
         Run.load(copy)
 
 
 def test_a_truncated_history_is_refused(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,loss\n0,0.5\n1")
-    with pytest.raises(InputError, match="not a whole history"):
+    with pytest.raises(InputError, match="is incomplete or damaged"):
         read_history(tmp_path)
 
 
@@ -131,11 +142,10 @@ def test_a_full_disk_leaves_the_checkpoints_that_were_there(tmp_path, quota):
 @pytest.mark.slow
 def test_a_run_on_a_full_disk_goes_on_when_there_is_room(tmp_path, quota, capsys):
     run, options = tmp_path / "run", ["--run-dir", str(tmp_path / "run"), "--checkpoint-seconds", "0"]
-    flags = [word for name, value in small(SENTIMENT).items() for word in (f"--{name.replace('_', '-')}", str(value))]
     for size, started in ((1000, False), (5000, True), (60_000, True)):
-        arguments = ["--resume", str(run)] if run.exists() else [*options, *flags]
+        arguments = ["--resume", str(run)] if run.exists() else [*options, *small_flags(SENTIMENT)]
         quota(size)
-        status = cli.main(SENTIMENT, [*arguments, "--export-dir", str(tmp_path / "saved_models")])
+        status = cli.main([*arguments, "--export-dir", str(tmp_path / "saved_models")], task="sentiment")
         quota(resource.RLIM_INFINITY)
         error = capsys.readouterr().err
         assert status == 2
@@ -143,8 +153,8 @@ def test_a_run_on_a_full_disk_goes_on_when_there_is_room(tmp_path, quota, capsys
         assert error.count("\n") == 1
         assert run.exists() == started
     assert (run / "metrics.json").exists()  # the run is whole; it was the export that was too large
-    assert cli.main(SENTIMENT, ["export", str(run), "--to", str(tmp_path / "saved_models")]) == 0
-    ends_as(Run.load(run), SENTIMENT.train(SENTIMENT.config(**small(SENTIMENT)), run_dir=tmp_path / "other"))
+    assert cli.main(["export", str(run), "--to", str(tmp_path / "saved_models")]) == 0
+    ends_as(Run.load(run), trainer.train(SENTIMENT, SENTIMENT.Config(**small(SENTIMENT)), directory=tmp_path / "other"))
 
 
 def test_a_loss_that_is_no_number_ends_the_run_at_that_step(tmp_path):
@@ -153,7 +163,7 @@ def test_a_loss_that_is_no_number_ends_the_run_at_that_step(tmp_path):
     rows = [{"x": row.tolist(), "y": 1.0} for row in numbers]
     encoded = cache.encode(rows, lambda batch: (batch["x"].to_tensor()[:, :, None], batch["y"]))
     batches = batching.Batches(encoded, batching.choose_buckets(encoded.lengths, batch_tokens=6), seed=3)
-    cfg = Config(checkpoint_seconds=0.0)
+    cfg = Training(checkpoint_seconds=0.0)
     inputs = keras.Input([None, 1])
     model = keras.Model(inputs, keras.layers.Dense(1)(keras.ops.mean(inputs, axis=1)))
     model.compile(optimizers.adamw(cfg), "mse")

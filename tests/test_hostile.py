@@ -1,9 +1,14 @@
-"""Any bytes in: an answer or a clear error out. Long, so only `make slow` runs it; the counts are printed."""
+"""Any bytes in: an answer or a clear error out. The number of inputs is printed.
+
+A total is shared by all tasks, so that a new task makes `make slow` no longer. `make sweep` tries many more.
+"""
 
 import base64
 import contextlib
 import gzip
 import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +16,24 @@ import tensorflow as tf
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import TASKS, get_task
+from tests.conftest import TASKS, description
+from zoo import task as tasks
 from zoo.errors import InputError
 
-pytestmark = pytest.mark.slow
-FILES, TEXTS, REQUESTS = 12_500, 20_000, 1_000  # inputs: of each reader, of each task's codec, of each signature
+SLOW = {"files": 20_000, "texts": 16_000, "requests": 1_600}  # inputs of all tasks together
+SWEEP = {"files": 100_000, "texts": 80_000, "requests": 16_000}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(SLOW, marks=pytest.mark.slow, id="slow"),
+        pytest.param(SWEEP, marks=pytest.mark.sweep, id="sweep"),
+    ]
+)
+def share(request) -> dict[str, int]:
+    """The number of inputs for one task, by kind."""
+    return {kind: total // len(TASKS) for kind, total in request.param.items()}
+
 
 PIECES = [
     *(
@@ -81,7 +99,7 @@ CONLLU = b"# text = the film ended\n" + b"".join(
 )
 REVIEWS = jsonl({"text": "fine", "label": "pos"}, {"text": "bad", "label": 0}, {"text": 'a "b", c', "label": "pos"})
 DOT = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs=")  # one white pixel
-# The files that each task reads: name → a good one. A new task adds its own.
+# The files that each task reads: name → a good one.
 READS = {
     "sentiment": [
         {"train.jsonl": REVIEWS},
@@ -101,8 +119,18 @@ READS = {
 }
 
 
+def reads(task: str) -> list[dict[str, bytes]]:
+    """The data sets in READS, or the small valid one of tests/tasks/TASK.py."""
+    if task in READS:
+        return READS[task]
+    with tempfile.TemporaryDirectory() as folder:
+        description(task).write_good(Path(folder))
+        files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        return [{str(path.relative_to(folder)): path.read_bytes() for path in files}]
+
+
 def counted(strategy, examples: int, check) -> None:
-    """`check` on so many draws of `strategy`."""
+    """Runs `check` on this number of draws of `strategy`."""
     quick = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
     only = [Phase.generate]  # inputs come by the dozen: to shrink them takes minutes and says no more
     settings(max_examples=examples, deadline=None, suppress_health_check=quick, phases=only)(given(strategy)(check))()
@@ -114,17 +142,19 @@ def strings(value) -> list[str]:
 
 @pytest.mark.parametrize(
     ("task", "files"),
-    [(task, files) for task in TASKS for files in READS[task]],
+    [(task, files) for task in TASKS for files in reads(task)],
     ids=lambda x: "-".join(x) if isinstance(x, dict) else x,
 )
-def test_files_are_read_or_refused_in_a_line(task, files, tmp_path, capsys):
-    task = get_task(task)
-    cfg = task.config(data=str(tmp_path))
+def test_files_are_read_or_refused_in_a_line(task, files, share, tmp_path, capsys):
+    draws = share["files"] // len(reads(task)) // 25
+    task = tasks.get(task)
+    cfg = task.Config(data=str(tmp_path))
     done = {"read": 0, "refused": 0}
 
     def check(several: list[tuple[int, list]]) -> None:
         for which, changes in several:
             for i, (name, content) in enumerate(files.items()):
+                (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
                 (tmp_path / name).write_bytes(edited(content, changes) if i == which % len(files) else content)
             refusal, examples = None, []
             try:
@@ -137,10 +167,10 @@ def test_files_are_read_or_refused_in_a_line(task, files, tmp_path, capsys):
                 assert isinstance(text, str | bytes)
                 assert isinstance(text, bytes) or text.encode("utf-8") is not None  # no half of a surrogate pair
 
-    counted(st.lists(st.tuples(st.integers(0, 3), edits), min_size=25, max_size=25), FILES // 25, check)
+    counted(st.lists(st.tuples(st.integers(0, 3), edits), min_size=25, max_size=25), draws, check)
     with capsys.disabled():
-        print(f"\n{task.name} {' and '.join(files)}: {done['read']:,} read, {done['refused']:,} refused")
-    assert sum(done.values()) >= FILES
+        print(f"\n{tasks.name_of(task)} {' and '.join(files)}: {done['read']:,} read, {done['refused']:,} refused")
+    assert sum(done.values()) >= 25 * draws
     assert min(done.values()) > 0
 
 
@@ -151,9 +181,9 @@ def hostile(value, source):
     return [hostile(item, source) for item in value] if isinstance(value, list) else value
 
 
-def test_any_text_is_encoded(trained, capsys):
+def test_any_text_is_encoded(trained, share, capsys):
     run, task = trained.run, trained.task
-    plain = list(run.test)[:8]
+    plain, label = run.first_examples(8), tasks.optional(task, "LABELS")
     largest = max(len(part) for part in run.codec._parts.values() if hasattr(part, "__len__"))
     count = 0
 
@@ -164,7 +194,7 @@ def test_any_text_is_encoded(trained, capsys):
         with contextlib.suppress(StopIteration, RuntimeError):
             while True:
                 row = plain[len(rows) % len(plain)]
-                rows.append({k: v if k == task.labels else hostile(v, source) for k, v in row.items()})
+                rows.append({k: v if k == label else hostile(v, source) for k, v in row.items()})
         from zoo.data import cache
 
         batch = {name: cache._tensor([row[name] for row in rows]) for name in rows[0]}
@@ -178,14 +208,15 @@ def test_any_text_is_encoded(trained, capsys):
                 assert int(tf.reduce_max(part)) < largest
         count += len(given)
 
-    counted(st.lists(texts, min_size=200, max_size=200), TEXTS // 200, check)
+    counted(st.lists(texts, min_size=200, max_size=200), share["texts"] // 200, check)
     with capsys.disabled():
-        print(f"\n{task.name}: {count:,} texts encoded")
-    assert count >= TEXTS
+        print(f"\n{run.name}: {count:,} texts encoded")
+    assert count >= share["texts"] // 200 * 200
 
 
-def test_any_request_is_answered(trained, capsys):
+def test_any_request_is_answered(trained, share, capsys):
     service = trained.run.service
+    draws = share["requests"] // len(service.functions)
     example = next(iter(trained.run.test))
     counts = {}
 
@@ -223,11 +254,11 @@ def test_any_request_is_answered(trained, capsys):
     for signature in service.functions:
         specs = service.inputs_of(signature)
         inputs = st.fixed_dictionaries({name: batches(name, spec, rows) for name, spec in specs.items()})
-        counted(inputs, REQUESTS // rows, ask(signature, specs))
+        counted(inputs, draws // rows, ask(signature, specs))
     with capsys.disabled():
         for signature, count in counts.items():
             print(
-                f"\n{trained.task.name} {signature}: {count['answered']:,} answered, {count['refused']:,} refused",
+                f"\n{trained.run.name} {signature}: {count['answered']:,} answered, {count['refused']:,} refused",
                 end="",
             )
-    assert all(sum(count.values()) >= REQUESTS and count["answered"] for count in counts.values())
+    assert all(sum(count.values()) >= draws // rows * rows and count["answered"] for count in counts.values())

@@ -8,9 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from tests.conftest import Trained
-from zoo.task import Run
+from tests.conftest import TASKS, Trained, description
+from zoo import trainer
+from zoo.run import Run
 from zoo.training import callbacks, checkpoints
+
+KILLS = 20  # of all tasks together, but at least 5 of each
+KILLED = [name for name in TASKS if not description(name).SLOW_SEARCH]  # the others take minutes to evaluate
 
 
 def ends_as(run: Run, other: Run) -> None:
@@ -33,19 +37,19 @@ def test_a_run_that_is_told_to_stop_goes_on_to_the_same_end(trained: Trained, tm
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.Progress, "on_train_batch_begin", told_to_stop)
         with pytest.raises(checkpoints.Interrupted, match=f"--resume {tmp_path / 'again'}"):
-            trained.task.train(trained.run.cfg, run_dir=tmp_path / "again")
+            trainer.train(trained.task, trained.run.cfg, directory=tmp_path / "again")
     assert max(path.name for path in (tmp_path / "again" / "checkpoints").iterdir()) == "0000-00000002.npz"
-    run = trained.task.resume(tmp_path / "again")
+    run = trainer.resume(trained.task, tmp_path / "again")
     assert "epoch 1, 2 steps done" in capsys.readouterr().out
     ends_as(run, trained.run)
     assert not (tmp_path / "again" / "checkpoints").exists()
 
 
 @pytest.mark.slow
-def test_twenty_kills_change_nothing(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.kills", "sentiment", str(tmp_path), "20", "0"], capture_output=True, text=True
-    )
+@pytest.mark.parametrize("name", KILLED)
+def test_kills_change_nothing(name, tmp_path):
+    command = [sys.executable, "-m", "tests.kills", name, str(tmp_path), str(max(5, KILLS // len(KILLED))), "0"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     print(done.stdout.splitlines()[-1])
     runs = [Run.load(path) for path in sorted(tmp_path.iterdir())]

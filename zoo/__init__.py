@@ -34,7 +34,7 @@ class _Waiting(ModuleType):
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__") and attribute not in ("__all__", "__version__"):
             raise AttributeError(attribute)  # tools that walk sys.modules ask for __file__ and the like
-        self.__class__ = ModuleType
+        self.__class__ = ModuleType  # type: ignore[assignment]
         try:
             vars(self)["__spec__"].loader.now.exec_module(self)
         except BaseException:

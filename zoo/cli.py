@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None, *, task: str | None = None) -> 
 
     Args:
         arguments: by default those of the process.
-        task: the task that they are about; `zoo train` names it in its first argument.
+        task: the task of the arguments; `zoo train` names it in its first argument.
     Returns:
         the exit status: 0, or 2 after one line on standard error.
     """
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None, *, task: str | None = None) -> 
         default = ["train"] if task else []  # `python -m zoo.tasks.TASK --flag` trains
         verb, *words = words if words and not words[0].startswith("-") else [*default, *words]
         if verb not in VERBS and verb not in HIDDEN:
-            guess = did_you_mean(verb, [*VERBS, *tasks.summaries()])
+            is_task = verb in tasks.summaries()
+            guess = f"; did you mean 'train {verb}'?" if is_task else did_you_mean(verb, VERBS)
             raise InputError(f"unknown verb {verb!r}{guess}; the verbs are {', '.join(VERBS)}")
         if verb == "train" and task is None:
             if not words or words[0].startswith("-"):
@@ -143,10 +144,12 @@ def _train_parser(task: Task) -> _Parser:
     more.add_argument("--export-dir", metavar="DIR", default="saved_models", help="default: saved_models")
     more.add_argument("--seeds", metavar="0,1,2", help="one run for each of these seeds, and their mean")
     several = parser.add_argument_group("several processes, with KERAS_BACKEND=jax")
-    several.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, or auto: by Slurm or Kubernetes")
+    several.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="address of process 0; auto: from Slurm or Kubernetes"
+    )
     several.add_argument("--num-processes", metavar="N", type=_positive, help="processes that train together")
     several.add_argument(
-        "--process-id", metavar="I", type=int, help="of this process, from 0; process 0 writes the run"
+        "--process-id", metavar="I", type=int, help="number of this process, from 0; process 0 writes the run"
     )
     return parser
 
@@ -198,7 +201,7 @@ def _runs(task: Task, given: argparse.Namespace, cfg: Any, seeds: list[int], wor
         yield trainer.resume(task, given.resume)
         return
     if cfg.data == "sample":
-        say("the bundled sample: generated data, which shows the whole way in seconds; --data takes real data")
+        say("the bundled sample: generated data, trained in seconds; --data takes real data")
     for seed in seeds:
         yield trainer.train(
             task,
@@ -261,7 +264,7 @@ def _predict(task: Task | None, words: list[str]) -> None:
     if not given.inputs and sys.stdin.isatty():
         print("one input a line, end with Ctrl-D", file=sys.stderr)
     inputs = given.inputs or [line.rstrip("\n") for line in sys.stdin]
-    questions = [_question(run, word, given.signature) for word in inputs]
+    questions = [predictions.question(run, word, given.signature) for word in inputs]
     for name, make in tasks.artifacts(run.task).items():
         if (path := getattr(given, name.partition(".")[0].replace("-", "_"))) and questions:
             make(run, questions[0], Path(path))
@@ -269,17 +272,6 @@ def _predict(task: Task | None, words: list[str]) -> None:
         told = {name: value for name, value in {**question, **answer}.items() if not isinstance(value, bytes)}
         as_json = given.json or given.signature
         print(json.dumps(told, ensure_ascii=False) if as_json else run.task.show(question, answer))
-
-
-def _question(run: Any, word: str, signature: str | None) -> dict:
-    """The question that a word of the command line asks: the word, or the file that it names for NAME_bytes inputs."""
-    name = next(iter(run.service.inputs))
-    if not name.endswith("_bytes"):
-        return run.service.question(word, signature)[1]
-    try:
-        return {name.removesuffix("_bytes"): word, name: Path(word).read_bytes()}
-    except OSError as error:
-        raise InputError(f"cannot read {word}: {error.strerror}") from error
 
 
 # ---- evaluate, export, trace
@@ -357,14 +349,15 @@ def _load(task: Task | None, directory: str, precision: str | None = None) -> An
 
     run = Run.load(directory, precision=precision)
     if not run.metrics:
-        print(f"note: {directory} was trained, but not evaluated", file=sys.stderr)
+        how = f"python -m zoo.tasks.{tasks.name_of(found)} --resume {directory}"
+        print(f"note: {directory} was trained, but not evaluated; finish it with: {how}", file=sys.stderr)
     return run
 
 
 def _load_quietly() -> None:
     """Loads Keras and its backend without the lines that TensorFlow's C++ code prints at start.
 
-    They are about CUDA libraries that are not there and CPU instructions. Python's own errors are shown.
+    They report missing CUDA libraries and CPU instructions. Python's own errors are shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _standard_error_hidden():

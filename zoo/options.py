@@ -77,18 +77,18 @@ class Data(Group):
     data: str = option("sample", "sample, tfds:NAME[/CONFIG], or a directory of files", basic=True)
     limit: int | None = option(None, "use at most this many examples of each split", low=2, basic=True)
     validation_share: float = option(0.1, "share held out from train where a split is missing", low=0.001, high=0.5)
-    seed: int = option(0, "of weights, shuffling, dropout and held-out splits", low=0, basic=True)
+    seed: int = option(0, "seed for weights, shuffling, dropout and held-out splits", low=0, basic=True)
 
 
 @dataclass(frozen=True)
 class Training(Data):
     heading = "training"
 
-    epochs: int = option(5, "passes over the training data, at most", low=1, basic=True)
+    epochs: int = option(5, "largest number of passes over the training data", low=1, basic=True)
     monitor: str = option("val_loss", "the value that decides which epoch is kept")
     patience: int = option(3, "stop after this many epochs without a better validation result", low=1)
     batch_tokens: int = option(1024, "positions in a batch, padding included", low=1, basic=True)
-    shapes: int = option(6, "different padded lengths; fewer compile faster, more waste less", low=1)
+    shapes: int = option(6, "number of padded lengths; fewer compile faster, more waste less", low=1)
     curriculum: int = option(0, "sort batches from short to long for the first N epochs", low=0)
     learning_rate: float = option(4e-3, "peak learning rate", low=0, basic=True)
     warmup: float = option(0.1, "share of all steps during which the learning rate rises", low=0, high=1)
@@ -111,7 +111,7 @@ class Training(Data):
 
 @dataclass(frozen=True)
 class Columns(Group):
-    """Of labelled examples in files and TFDS."""
+    """The columns of labelled examples in files and TFDS."""
 
     heading = "columns"
 
@@ -137,7 +137,7 @@ class Forward(Group):
 
     heading = "recurrent layers"
 
-    units: int = option(64, "size of the recurrent state, of each direction", low=1, basic=True)
+    units: int = option(64, "size of the recurrent state in each direction", low=1, basic=True)
     cell: Literal["simple", "lstm", "gru"] = option("lstm", "recurrent cell", basic=True)
     layers: int = option(1, "recurrent layers", low=1)
     residual: bool = option(False, "add each recurrent layer's input to its output")
@@ -154,30 +154,32 @@ class Recurrent(Forward):
 
 @dataclass(frozen=True)
 class Spelling(Group):
-    """Of a word as the tagger sees it."""
+    """How a tagger reads the spelling of a word."""
 
     heading = "spelling of words"
 
     word_dropout: float = option(0.05, "share of words replaced by <unk> in training", low=0, high=0.95)
     characters: Literal["cnn", "rnn", "none"] = option("cnn", "network that reads the letters of a word, case included")
-    max_characters: int = option(16, "letters of a word that are read, from both ends of a longer word", low=2)
+    max_characters: int = option(16, "largest number of letters read; the middle of a longer word is skipped", low=2)
     character_features: int = option(96, "size of the vector made from a word's letters", low=6)
     affixes: int = option(3, "longest prefix and suffix with a vector; 0 is none", low=0, high=8)
-    affix_embedding: int = option(16, "size of such a vector", low=1)
+    affix_embedding: int = option(16, "size of the vector of a prefix or suffix", low=1)
 
 
 @dataclass(frozen=True)
 class Decoder(Group):
     heading = "decoder and search"
 
-    attention: Literal["bahdanau", "dot", "general"] = option("general", "how a position of the memory is scored")
+    attention: Literal["bahdanau", "dot", "general"] = option(
+        "general", "how attention scores a position of the memory"
+    )
     attend: Literal["after", "input_feeding", "before"] = option(
         "after", "attend after the decoder's recurrence, also feed the result into its next step, or attend before it"
     )
     tied: bool = option(True, "share one matrix between the decoder's embedding and its output")
     label_smoothing: float = option(0.0, "share of probability spread over the vocabulary", low=0, high=0.95)
     beams: int = option(5, "hypotheses of the beam search; 1 is greedy", low=1)
-    length_penalty: float = option(1.0, "exponent of the length that scores are divided by", low=0)
+    length_penalty: float = option(1.0, "exponent of the length in the score: log probability / length ** this", low=0)
 
 
 def names(config: type) -> list[str]:
@@ -212,7 +214,7 @@ def groups(config: type[Group]) -> dict[str, list[dataclasses.Field]]:
 
 
 def kind_of(config: type, name: str) -> tuple[type, list[Any], bool]:
-    """Of one option: its plain type, its choices (empty if it has none), and whether it may be None."""
+    """The type of one option apart from None, its choices (empty if it has none), and whether it may be None."""
     hint = typing.get_type_hints(config)[name]
     optional = isinstance(hint, types.UnionType) and type(None) in hint.__args__
     if optional:

@@ -69,11 +69,11 @@ def _rows(path: Path) -> Iterator[tuple[int, dict]]:
 
 
 def _question(run: Run, path: Path, number: int, record: dict, column: str | None, signature: str | None) -> Any:
-    service = run.service
-    wanted = list(service.inputs_of(signature) if signature else service.inputs)
+    wanted = list(run.service.inputs_of(signature) if signature else run.service.inputs)
     if column is None and set(wanted) <= record.keys():
         return {name: record[name] for name in wanted}
-    known = [column] if column else [wanted[0], getattr(run.cfg, "text_column", "text"), "text"]
+    first = wanted[0].removesuffix("_bytes")
+    known = [column] if column else [first, getattr(run.cfg, "text_column", "text"), "text"]
     name = next((name for name in known if name in record), None)
     if name is None and len(record) == 1 and column is None:
         name = next(iter(record))
@@ -83,7 +83,29 @@ def _question(run: Run, path: Path, number: int, record: dict, column: str | Non
             f"{path} line {number}: no column {known[0]!r}{guess}; it has {', '.join(map(repr, record))}. "
             "--column names the one to answer"
         )
-    return record[name]
+    if not isinstance(record[name], str):
+        return record[name]
+    try:
+        return question(run, record[name], signature)
+    except InputError as error:
+        raise InputError(f"{path} line {number}: {error}") from error
+
+
+def question(run: Run, word: str, signature: str | None = None) -> dict:
+    """The question that a word of the command line or of a table asks.
+
+    Where the run's input is called NAME_bytes, the word is a file's path: NAME is the path, NAME_bytes the content.
+
+    Raises:
+        InputError: the file cannot be read, or there is no such signature.
+    """
+    name = next(iter(run.service.inputs))
+    if not name.endswith("_bytes"):
+        return run.service.question(word, signature)[1]
+    try:
+        return {name.removesuffix("_bytes"): word, name: Path(word).read_bytes()}
+    except OSError as error:
+        raise InputError(f"cannot read {word}: {error.strerror}") from error
 
 
 def _apart(record: dict, answer: dict) -> dict:
@@ -118,6 +140,10 @@ def _writer(file: TextIO, suffix: str) -> Any:
         if not table:
             table.append(csv.DictWriter(file, list(row), delimiter="\t" if suffix == ".tsv" else ","))
             table[0].writeheader()
+        if extra := row.keys() - set(table[0].fieldnames):
+            raise InputError(
+                f"a row has {sorted(extra)[0]!r}, which the first row lacks; --output FILE.jsonl takes any row"
+            )
         cells = {k: json.dumps(v, ensure_ascii=False) if isinstance(v, (list, dict)) else v for k, v in row.items()}
         table[0].writerow(cells)
 

@@ -72,7 +72,7 @@ def _by_tensorflow(command: Callable[..., list[str]]) -> Callable:
     """Makes a method of `Run` ask the zoo command in a child process where Keras does not run on TensorFlow.
 
     Answers to raw input are made by TensorFlow operations. `command(run, ...)` gives the arguments; the child prints
-    the result as JSON in its last line.
+    the result as JSON in its last line, and the lines before it are for the user.
     """
 
     def decorate(method: Callable) -> Callable:
@@ -80,7 +80,10 @@ def _by_tensorflow(command: Callable[..., list[str]]) -> Callable:
         def call(run: "Run", *args: Any, **kwargs: Any) -> Any:
             if keras.config.backend() == "tensorflow":
                 return method(run, *args, **kwargs)
-            return json.loads(process.run(command(run, *args, **kwargs)).splitlines()[-1])
+            *lines, result = process.run(command(run, *args, **kwargs)).splitlines()
+            for line in lines:
+                say(line)
+            return json.loads(result)
 
         return call
 
@@ -262,5 +265,5 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(value: dict) -> Any:
-    """For json.loads(object_hook=…): the way back of `to_json`."""
+    """For json.loads(object_hook=…): the inverse of `to_json`."""
     return base64.b64decode(value["b64"]) if value.keys() == {"b64"} else value

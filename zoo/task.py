@@ -1,4 +1,4 @@
-"""What a task module has to offer, and `get(name)`, which finds one and reports what is missing or misspelt."""
+"""The parts of a task module, and `get(name)`, which finds a task and reports parts that are missing or misspelt."""
 
 import ast
 import difflib
@@ -99,11 +99,11 @@ def check(module: types.ModuleType) -> None:
     where = f"{module.__name__}"
     for part in REQUIRED:
         if not hasattr(module, part):
-            raise InputError(f"{where} has no {part!r}{did_you_mean(part, extra)}; zoo/task.py says what a task needs")
+            raise InputError(f"{where} has no {part!r}{did_you_mean(part, extra)}; zoo/task.py lists the parts")
     for part in OPTIONAL:
         close = difflib.get_close_matches(part, extra, n=1, cutoff=0.8)
         if close and not hasattr(module, part):
-            raise InputError(f"{where} has {close[0]!r}, which is no part of a task; did you mean {part!r}?")
+            raise InputError(f"{where} has {close[0]!r}, which is not a part of a task; did you mean {part!r}?")
 
 
 def _defined_in(value: Any, module: types.ModuleType) -> bool:

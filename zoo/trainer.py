@@ -261,14 +261,14 @@ def _own_callbacks(task: Task, run: Run, validation: Examples) -> list[keras.cal
     without_search = from_model(task.METRICS)
     if len(possible) < len(own) and run.cfg.monitor not in without_search:
         raise InputError(
-            f"--monitor {run.cfg.monitor}: searching for answers during training takes KERAS_BACKEND=tensorflow; "
+            f"--monitor {run.cfg.monitor}: searching for answers during training needs KERAS_BACKEND=tensorflow; "
             f"with {keras.config.backend()}, monitor one of {', '.join(without_search)}"
         )
     return possible
 
 
 def _scratch() -> Path:
-    """A directory for a process that trains along and writes nothing."""
+    """A temporary directory for a process that takes part in the training but does not write the run."""
     directory = Path(tempfile.mkdtemp(prefix="zoo-run-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return directory

@@ -13,7 +13,7 @@ import pytest
 
 from zoo.errors import InputError
 from zoo.export import proof, publish
-from zoo.task import Run
+from zoo.run import Run
 
 
 def test_versions_count_up(tmp_path):
@@ -163,6 +163,6 @@ def test_a_broken_run_leaves_the_old_version(trained, tmp_path):
     run = Run.load(run_dir)
     (to / "sentiment" / "1").mkdir(parents=True)
     (run_dir / "model.keras").write_bytes(b"broken")
-    with pytest.raises(InputError, match="not a whole run"):
+    with pytest.raises(InputError, match="is incomplete or damaged"):
         run.export(to)
     assert names(to / "sentiment") == ["1"]

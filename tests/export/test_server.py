@@ -42,7 +42,7 @@ def server(trained: Trained, tmp_path_factory):
     process = subprocess.Popen([SERVER, *flags, "--enable_per_model_batching_parameters"])
     try:
         deadline = time.monotonic() + 60
-        while not ready(f"http://localhost:{rest}/v1/models/{trained.task.name}"):
+        while not ready(f"http://localhost:{rest}/v1/models/{trained.run.name}"):
             assert process.poll() is None, "the server has ended"
             assert time.monotonic() < deadline, "the server is not ready after a minute"
             time.sleep(0.1)
@@ -66,10 +66,10 @@ def questions(trained: Trained) -> dict[str, list[dict]]:
 
 def test_both_clients_get_what_predict_answers(trained, server, questions):
     for signature, rows in questions.items():
-        inputs, _ = trained.run.ask(signature, rows)
-        of_grpc = ask_grpc.ask(trained.task.name, inputs, signature=signature, address=server["grpc"])
+        inputs, _ = trained.run.service.ask(signature, rows)
+        of_grpc = ask_grpc.ask(trained.run.name, inputs, signature=signature, address=server["grpc"])
         instances = [{name: as_json(values[i]) for name, values in inputs.items()} for i in range(len(rows))]
-        of_rest = ask_rest.ask(trained.task.name, instances, signature=signature, address=server["rest"])
+        of_rest = ask_rest.ask(trained.run.name, instances, signature=signature, address=server["rest"])
         of_rest = {name: np.array([answer[name] for answer in of_rest]) for name in of_rest[0]}
         for i, want in enumerate(trained.run.predict(rows, signature=signature)):
             assert_same(row(of_grpc, i), want)
@@ -87,12 +87,12 @@ def as_json(value) -> object:
 
 @pytest.mark.parametrize("interface", ["rest", "grpc"])
 def test_clients_are_programs(trained, server, questions, interface, tmp_path):
-    (name, value), *_ = trained.run.ask("serving_default", questions["serving_default"][:1])[0].items()
+    (name, value), *_ = trained.run.service.ask("serving_default", questions["serving_default"][:1])[0].items()
     (tmp_path / "input").write_bytes(value.ravel()[0])
     question = f"{name}={json.dumps([word.decode() for word in value[0]])}" if value.ndim > 1 else f"{name}=@input"
     program = Path(ask_rest.__file__).with_name(f"ask_{interface}.py")
     done = subprocess.run(
-        [sys.executable, program, trained.task.name, question, f"--address={server[interface]}"],
+        [sys.executable, program, trained.run.name, question, f"--address={server[interface]}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -103,10 +103,10 @@ def test_clients_are_programs(trained, server, questions, interface, tmp_path):
 
 
 def test_a_bad_request_is_refused_and_the_next_is_answered(trained, server, questions):
-    inputs, _ = trained.run.ask("serving_default", questions["serving_default"][:1])
+    inputs, _ = trained.run.service.ask("serving_default", questions["serving_default"][:1])
     options = {"signature": "serving_default"}
     with pytest.raises(RuntimeError):
-        ask_rest.ask(trained.task.name, [{"nothing": 1}], **options, address=server["rest"])
+        ask_rest.ask(trained.run.name, [{"nothing": 1}], **options, address=server["rest"])
     with pytest.raises(grpc.RpcError):
-        ask_grpc.ask(trained.task.name, {name: [1.5] for name in inputs}, **options, address=server["grpc"])
-    assert ask_grpc.ask(trained.task.name, inputs, **options, address=server["grpc"])
+        ask_grpc.ask(trained.run.name, {name: [1.5] for name in inputs}, **options, address=server["grpc"])
+    assert ask_grpc.ask(trained.run.name, inputs, **options, address=server["grpc"])

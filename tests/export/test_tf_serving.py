@@ -28,7 +28,7 @@ def served(trained: Trained):
 @pytest.fixture(scope="module")
 def questions(trained: Trained) -> dict[str, list[dict]]:
     """Of every signature, many rows of inputs from the test split."""
-    examples = list(trained.task.splits(trained.run.cfg)["test"])
+    examples = list(trained.run.test)
     examples = [examples[i % len(examples)] for i in range(MANY)]
     service = trained.run.service
     return {name: [service.trial(name, example) for example in examples] for name in service.functions}
@@ -36,7 +36,7 @@ def questions(trained: Trained) -> dict[str, list[dict]]:
 
 def ask(served: loader.Model, trained: Trained, signature: str, rows: list[dict]) -> list[dict]:
     """A batch as a server answers it, row by row."""
-    inputs, _ = trained.run.ask(signature, rows)
+    inputs, _ = trained.run.service.ask(signature, rows)
     answers = served(signature, **inputs)
     return [row(answers, i) for i in range(len(rows))]
 
@@ -118,7 +118,7 @@ def bad_values(good: np.ndarray) -> list[np.ndarray]:
 
 def test_bad_requests_get_a_status_or_an_answer_and_so_does_the_next(trained, served, questions):
     for signature, rows in questions.items():
-        inputs, _ = trained.run.ask(signature, rows[:2])
+        inputs, _ = trained.run.service.ask(signature, rows[:2])
         want = ask(served, trained, signature, rows[:2])
         for name, good in inputs.items():
             for bad in bad_values(good):
@@ -130,7 +130,7 @@ def test_bad_requests_get_a_status_or_an_answer_and_so_does_the_next(trained, se
 
 
 def test_what_cannot_be_answered_says_why(trained, served, questions):
-    inputs, _ = trained.run.ask("serving_default", questions["serving_default"][:2])
+    inputs, _ = trained.run.service.ask("serving_default", questions["serving_default"][:2])
     name, good = next(iter(inputs.items()))
     with pytest.raises(loader.Refused, match=r"^3: Expects arg\[\d\] to be string but float is provided"):
         served(**{**inputs, name: np.ones(good.shape, "float32")})
@@ -171,7 +171,7 @@ def test_requests_to_warm_up_with_are_answered(trained, served):
     for record in tf.data.TFRecordDataset(trained.version / "assets.extra" / "tf_serving_warmup_requests"):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         request = log.predict_log.request
-        assert request.model_spec.name == trained.task.name
+        assert request.model_spec.name == trained.run.name
         inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
         assert served(request.model_spec.signature_name, **inputs)
         warm |= {(request.model_spec.signature_name, len(value)) for value in inputs.values()}
@@ -190,7 +190,7 @@ def test_the_list_of_models_names_what_has_a_version(trained, tmp_path):
     folder = trained.version.parent.parent
     config = text_format.Parse(tf_serving.models_config(folder), model_server_config_pb2.ModelServerConfig())
     (model,) = config.model_config_list.config
-    assert (model.name, model.base_path) == (trained.task.name, f"/models/{trained.task.name}")
+    assert (model.name, model.base_path) == (trained.run.name, f"/models/{trained.run.name}")
     assert (folder / "models.config").read_text() == tf_serving.models_config(folder)
     for path in ("a/1/saved_model.pb", "b/.exporting-1/saved_model.pb", "c/2/saved_model.pb", "c/3/saved_model.pb"):
         (tmp_path / path).parent.mkdir(parents=True)

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-
 from zoo.layers import crf
 from zoo.metrics.tags import TagAccuracy
 from zoo.training.losses import TagLoss

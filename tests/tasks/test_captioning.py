@@ -1,4 +1,4 @@
-"""What only captioning promises; what every task does is in test_contract.py. On the trained task: `make slow`."""
+"""What only captioning promises; tests/laws/ has what every task promises. On the trained task: `make slow`."""
 
 import io
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import Printed
 from zoo import cli
 from zoo.data import images, text
 from zoo.data.samples import scenes
@@ -38,12 +37,11 @@ def test_a_broken_picture_is_one_line(trained, tmp_path, capsys):
     (tmp_path / "fine.png").write_bytes(picture("PNG"))
     for broken in ("text.jpg", "cut.jpg"):
         files = [str(tmp_path / "fine.png"), str(tmp_path / broken)]
-        assert cli.main(captioning.TASK, ["predict", str(trained.run.directory), *files]) == 2
+        assert cli.main(["predict", str(trained.run.directory), *files]) == 2
         error = capsys.readouterr().err.splitlines()[-1]
         assert error.startswith("error: input 2 of 2: ")
-    with Printed() as printed:
-        assert cli.main(captioning.TASK, ["predict", str(trained.run.directory), files[0]]) == 0
-    assert printed.text.splitlines()[-1].startswith(f"{files[0]}: ")
+    assert cli.main(["predict", str(trained.run.directory), files[0]]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"{files[0]}: ")
 
 
 @trained_captioner

@@ -1,6 +1,7 @@
 """Laws of translation: every sentence is answered, alone as in company, and metrics a person can check."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from zoo.baselines.translation import word_for_word
 from zoo.data import batching, cache
 from zoo.data.examples import Examples
 from zoo.data.samples import sentence_pairs
-from zoo.task import Run
+from zoo.run import Run
 from zoo.tasks import translation
 
 PAIRS = [
@@ -27,7 +28,7 @@ def run_of(**options) -> Run:
     cfg = translation.Config(units=6, embedding=8, vocabulary=90, **options)
     examples = Examples(lambda: iter(PAIRS))
     codec = translation.codec(cfg, examples)
-    return Run(translation.TASK, cfg, codec, translation.model(cfg, codec), directory=None)
+    return Run(translation, cfg, codec, translation.model(cfg, codec), Path())
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_perplexity_is_of_all_tokens(run):
         log_probs = tf.nn.log_softmax(run.model(x, training=False))
         total -= tf.reduce_sum(tf.gather(log_probs, y, batch_dims=2)).numpy()
         count += weight.sum()
-    assert run.forced(examples) == {"perplexity": pytest.approx(np.exp(total / count), rel=1e-4)}
+    assert run.model_metrics(examples) == {"perplexity": pytest.approx(np.exp(total / count), rel=1e-4)}
 
 
 def test_validation_is_translated_greedily_and_the_sampling_rate_moves(run):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from zoo.metrics import Metric
-from zoo.task import Config
+from zoo.options import Training
 from zoo.training import callbacks, checkpoints, optimizers
 
 
 def fit(tmp_path, **options):
-    cfg = Config(epochs=6, learning_rate=0.5, patience=2, **options)
+    cfg = Training(epochs=6, learning_rate=0.5, patience=2, **options)
     random.seed(0)
     model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
     model.compile(optimizers.adamw(cfg), "mse")
@@ -50,7 +50,7 @@ def test_a_ramp_goes_from_0_to_its_highest_value():
 
 def test_the_epoch_with_the_lowest_error_rate_is_kept(tmp_path):
     """The declaration of the metric says so: its name does not end in "loss" or "perplexity"."""
-    cfg = Config(monitor="val_wer", patience=9)
+    cfg = Training(monitor="val_wer", patience=9)
     model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
     model.compile(optimizers.adamw(cfg), "mse")
     rates, weights = [0.5, 0.2, 0.4], []

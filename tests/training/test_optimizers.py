@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from zoo.task import Config
+from zoo.options import Training
 from zoo.training import optimizers
 from zoo.training.optimizers import AdamW
 
@@ -46,7 +46,7 @@ def test_gradient_norm_is_the_mean_before_clipping():
 def averaged(momentum: float, steps: int, start: float = 1.0) -> tuple[float, list[float]]:
     """The moving average of one weight after some steps, and the weight after each of them."""
     weight = keras.Variable([start])
-    optimizer = optimizers.adamw(Config(average_weights=momentum, learning_rate=0.1))
+    optimizer = optimizers.adamw(Training(average_weights=momentum, learning_rate=0.1))
     optimizer.build([weight])
     seen = []
     for _ in range(steps):
@@ -78,7 +78,7 @@ def test_a_short_training_is_averaged_over_its_end():
 
 def test_a_restored_optimizer_goes_on_with_the_same_average():
     weight, later = keras.Variable([1.0]), keras.Variable([0.0])
-    optimizer, restored = (optimizers.adamw(Config(average_weights=0.995)) for _ in range(2))
+    optimizer, restored = (optimizers.adamw(Training(average_weights=0.995)) for _ in range(2))
     optimizer.build([weight])
     restored.build([later])
     for _ in range(5):
@@ -92,7 +92,7 @@ def test_a_restored_optimizer_goes_on_with_the_same_average():
 
 
 def rates(steps: list[int], **options) -> list[float]:
-    schedule = optimizers.schedule(Config(learning_rate=1.0, warmup=0.1, **options), 100)
+    schedule = optimizers.schedule(Training(learning_rate=1.0, warmup=0.1, **options), 100)
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert [float(again(step)) for step in steps] == [float(schedule(step)) for step in steps]
     return [float(schedule(step)) for step in steps]

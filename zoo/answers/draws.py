@@ -2,8 +2,8 @@
 
 A generator with a state gives a row other numbers when its neighbours change. Threefry has no state: it mixes a key
 (the seed) and a counter (the step) into a random word, as a block cipher does. Salmon et al. 2011, "Parallel random
-numbers: as easy as 1, 2, 3", section 4.2, https://doi.org/10.1145/2063384.2063405. Only additions, shifts and XOR of
-uint32, which stock TensorFlow has on every CPU.
+numbers: as easy as 1, 2, 3", section 4.2, https://doi.org/10.1145/2063384.2063405. It needs only additions, shifts and
+XOR of uint32, which stock TensorFlow has on every CPU.
 """
 
 from typing import Any

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.errors import InputError
+from zoo.errors import InputError, did_you_mean
 
 Arrays = dict[str, np.ndarray]
 
@@ -55,7 +55,14 @@ class Service(tf.Module):
         return self.inputs_of("serving_default")
 
     def inputs_of(self, signature: str) -> dict[str, tf.TensorSpec]:
-        """The named inputs of a signature."""
+        """The named inputs of a signature.
+
+        Raises:
+            InputError: there is no such signature.
+        """
+        if signature not in self.functions:
+            guess = did_you_mean(signature, self.functions)
+            raise InputError(f"unknown signature {signature!r}{guess}; the signatures are {', '.join(self.functions)}")
         return {spec.name: spec for spec in self.functions[signature].input_signature}
 
     def __call__(self, signature: str = "serving_default", /, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -153,7 +160,7 @@ class Service(tf.Module):
 
 
 def _reason(message: str) -> str:
-    """The sentence of TensorFlow's message that says what is wrong, without stack traces and names of nodes."""
+    """The sentence of TensorFlow's message that names the error, without stack traces and names of nodes."""
     before_node = message.split("\n\t [[")[0].strip()
     *_, line = before_node.splitlines()
     return line.split("}} ", 1)[-1].split(" [Op:")[0].rstrip(".")

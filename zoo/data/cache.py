@@ -91,7 +91,7 @@ class Store:
     """Arrays of one shape on disk, each computed once from some bytes, such as the features of a picture.
 
     The file `values` has the arrays, the file `index` a SHA-256 of the bytes of each array, in the same order. A digest
-    is written after its array. What a killed process has half-written is therefore never read, and is overwritten
+    is written after its array. Data half-written by a killed process is therefore never read, and is overwritten
     later. Any number of processes may use a store; they take turns to write.
 
     Args:

@@ -73,7 +73,7 @@ class Codec(tf.Module):
         super().__init__()
         for name, part in parts.items():
             if _kinds.get(type(part).__name__) is not type(part):
-                raise ValueError(f"{name} is a {type(part).__name__}, which no @codec.register makes a part of a codec")
+                raise ValueError(f"{name} is a {type(part).__name__}, whose class lacks @codec.register")
             if f"{name}{part.suffix}" == INDEX:
                 raise ValueError(f"{name!r} cannot be the name of a part: its file would be {INDEX}; choose another")
             setattr(self, name, part)

@@ -1,6 +1,6 @@
 """The child process of `loader.py`: loads a SavedModel by TensorFlow's C API and answers requests, in lines of JSON.
 
-The first line tells what to load; each further line is a request, {"signature": …, "inputs": {name: tensor}}, and its
+The first line names the model; each further line is a request, {"signature": …, "inputs": {name: tensor}}, and its
 reply is {"outputs": {name: tensor}} or {"error": …}. With "times": n the reply is {"seconds": […]}. A tensor is
 {"dtype": TF_DataType, "shape": […], "data": base64, or a list of them for strings}. Standard library and ctypes only:
 the proof that a server can load a model must not rest on Python's TensorFlow.

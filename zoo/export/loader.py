@@ -1,9 +1,9 @@
-"""An exported model in TensorFlow's C++ loader, the one that TF Serving has.
+"""An exported model in TensorFlow's C++ loader, which TF Serving uses too.
 
 Python's `tf.saved_model.load` cannot prove that a server can serve a model: it finds variables by the objects that hold
 them, a server finds them by their names, and a model that answers in Python can fail on a server. So a child process,
 `c_api.py`, calls the C API and imports no TensorFlow in Python, no Keras and no zoo. This side reads everything that
-takes protocol buffers, and talks to the child in lines of JSON.
+needs protocol buffers, and talks to the child in lines of JSON.
 
     with loader.Model("saved_models/sentiment/1") as model:
         model(text=["A fine film."])
@@ -86,7 +86,7 @@ class Model:
         return {name: unpack(**value) for name, value in reply["outputs"].items()}
 
     def seconds(self, signature: str, times: int, **inputs: Any) -> list[float]:
-        """Answers one request so many times; returns the seconds of each, without the way to the child and back."""
+        """Answers one request `times` times and returns the seconds of each, measured inside the child."""
         return self._ask({"signature": signature, "inputs": _packed(inputs), "times": times})["seconds"]
 
     def _ask(self, request: dict) -> dict:

@@ -1,6 +1,6 @@
-"""Layers for sequences. Masks are `keep_mask`, True = real token, right-padded, and always passed explicitly."""
+"""Layers for sequences. Masks are called `keep_mask`: True = real step, right-padded, always passed as an argument."""
 
-from zoo.layers import crf
+from zoo.layers import cells, crf, recurrent
 from zoo.layers.characters import CharCNN, CharRNN, spelling
 from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
@@ -21,8 +21,10 @@ __all__ = [
     "SimpleRNN",
     "TokenEmbedding",
     "WordDropout",
+    "cells",
     "crf",
     "everywhere",
+    "recurrent",
     "spelling",
     "streaming",
 ]

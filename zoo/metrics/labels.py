@@ -24,7 +24,7 @@ def scores(answers: Sequence[dict], *, truth: Sequence[str], labels: Sequence[st
     from sklearn.metrics import roc_auc_score
 
     if unknown := sorted(set(truth) - set(labels)):
-        raise InputError(f"label {unknown[0]!r} is none of those that the model was trained on: {', '.join(labels)}")
+        raise InputError(f"label {unknown[0]!r} is not one of the model's labels: {', '.join(labels)}")
     index = np.array([labels.index(label) for label in truth])
     accuracy = float(np.mean([label == answer["label"] for label, answer in zip(truth, answers, strict=True)]))
     probabilities = np.array([answer["probabilities"] for answer in answers], np.float64)  # [examples, labels]

@@ -1,6 +1,6 @@
-"""The declaration of a metric: its name, where its better values lie, how it is printed.
+"""The declaration of a metric: its name, its direction (higher or lower is better), and its format.
 
-A task module lists its metrics, the one that is reported first:
+A task module lists its metrics. The first one is reported:
 
     METRICS = (
         Metric("bleu", format=".1f"),
@@ -19,11 +19,11 @@ from zoo.errors import InputError, did_you_mean
 
 @dataclass(frozen=True)
 class Metric:
-    """The name of one metric, where its better values lie, and how it is printed.
+    """The name, the direction and the format of one metric.
 
     Attributes:
         name: its key in metrics.json; during training the key is val_NAME.
-        better: "max" or "min".
+        better: "max" if higher values are better, or "min".
         format: a format specification such as ".1%" for a share or ".1f" for BLEU.
         of: "answers" if it compares the served answers with the truth. "model" if `model.evaluate` computes it, with
             the true sequence as the decoder's input (teacher forcing).
@@ -55,7 +55,7 @@ class Metric:
 
 
 def direction(name: str, metrics: Sequence[Metric]) -> Literal["max", "min"]:
-    """Where the better values of a monitored key lie.
+    """Whether higher or lower values of a monitored key are better.
 
     Args:
         name: a key of the training logs, such as "val_wer" or "val_loss".

@@ -29,7 +29,7 @@ def scores(answers: Sequence[dict], *, examples: Iterable[dict], known: Containe
     """accuracy over all words, oov_accuracy over unknown words, and sentence_accuracy.
 
     A word is unknown (out of vocabulary) if it is not in `known`. A sentence is correct if all its tags are. A share of
-    nothing is NaN.
+    zero words is NaN.
 
     Args:
         answers: each with "tags".

@@ -33,16 +33,16 @@ from zoo.training import callbacks, losses, optimizers, pretrained
 @dataclass(frozen=True)
 class Config(options.Words, options.Decoder, options.Training):
     monitor: Literal["val_bleu_4", "val_cider", "val_perplexity"] = "val_cider"
-    cnn: str = option("auto", "a network of keras.applications, or small; auto: MobileNetV2, for the sample small")
+    cnn: str = option("auto", "a network of keras.applications, or small; auto: MobileNetV2, or small for the sample")
     cnn_weights: str = option(
-        "imagenet", "imagenet (downloaded), a .weights.h5 file, or none: from scratch, as small", basic=True
+        "imagenet", "imagenet (downloaded), a .weights.h5 file, or none (trained from scratch, like small)", basic=True
     )
     cnn_width: float = option(1.0, "multiple of the channels of a MobileNet", low=0.05, high=4)
     image_size: int | None = option(None, "pixels of a side, squashed to a square (default 224; small 64)", low=16)
     finetune: bool = option(False, "train a pretrained CNN too: a second phase, --init RUN_DIR --learning-rate 1e-4")
-    vocabulary: int = option(10_000, "words that captions are made of, at most", low=5, basic=True)
+    vocabulary: int = option(10_000, "largest number of words in the vocabulary", low=5, basic=True)
     min_count: int = option(1, "rarer words are never written", low=1)
-    max_length: int = option(20, "words of a caption that are read and written, at most", low=1)
+    max_length: int = option(20, "largest number of words read or written per caption", low=1)
     embedding: int = option(128, "size of a word's vector, and of a grid cell's", low=1)
     units: int = option(128, "size of the recurrent state", low=1, basic=True)
     cell: Literal["lstm", "gru"] = option("gru", "recurrent cell")

@@ -35,7 +35,7 @@ class Config(options.Words, options.Spelling, options.Recurrent, options.Trainin
     column: Literal["upos", "xpos"] = option("upos", "the tags: universal, or the treebank's own", basic=True)
     vocabulary: int = 50_000
     variational: bool = False
-    output: Literal["softmax", "crf"] = option("crf", "choose each tag alone, or the tags of a sentence together")
+    output: Literal["softmax", "crf"] = option("crf", "choose each tag alone (softmax) or all tags together (crf)")
 
 
 METRICS = (

@@ -30,8 +30,8 @@ from zoo.training import losses, optimizers
 @dataclass(frozen=True)
 class Config(options.Columns, options.Words, options.Recurrent, options.Training):
     monitor: Literal["val_accuracy", "val_loss"] = "val_accuracy"
-    max_length: int = option(400, "tokens of a text that are read", low=2)
-    keep: Literal["head", "tail", "both"] = option("both", "the end of a longer text that is kept")
+    max_length: int = option(400, "largest number of tokens read from a text", low=2)
+    keep: Literal["head", "tail", "both"] = option("both", "the part of a longer text that is read")
     word_dropout: float = option(0.0, "share of words replaced by <unk> in training", low=0, high=0.95)
     pooling: Literal["last", "max", "mean", "attention", "max+mean"] = option(
         "max+mean", "how the steps become one vector"

@@ -1,4 +1,4 @@
-"""Checkpoints: an interrupted run goes on and gives the result of an uninterrupted run, bit for bit.
+"""Checkpoints: an interrupted run continues and gives the result of an uninterrupted run, bit for bit.
 
     all variables (weights, optimizer, random states of dropout, metric sums), best weights, state of the callbacks
     → one .npz, written under a temporary name and then renamed; the last two are kept
@@ -43,7 +43,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Stop:
-    """Notes that Ctrl-C or SIGTERM arrived. While `patient`, the run goes on until it can save a checkpoint.
+    """Notes that Ctrl-C or SIGTERM arrived. While `patient`, the run continues until it can save a checkpoint.
 
     A second signal raises KeyboardInterrupt at once.
     """
@@ -71,7 +71,7 @@ def resumable(directory: Path, task: str) -> Iterator[Stop]:
 
     def how() -> str:
         begun = (directory / "config.toml").exists()
-        return f"python -m zoo.tasks.{task} --resume {directory}  goes on" if begun else "nothing has been written"
+        return f"continue with: zoo train {task} --resume {directory}" if begun else "nothing has been written"
 
     try:
         yield stop

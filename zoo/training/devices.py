@@ -1,4 +1,4 @@
-"""What a run computes on: backend, accelerator, precision, threads, replicas, processes."""
+"""The hardware and software that a run uses: backend, accelerator, precision, threads, replicas, processes."""
 
 import contextlib
 import ctypes
@@ -19,7 +19,7 @@ from zoo.layers.recurrent import LSTM, cores, recurrent_path
 
 @dataclass(frozen=True)
 class Device:
-    """What a run computes on; it is stored with the results."""
+    """The hardware and software that a run uses; stored with the results."""
 
     device: str  # "CPU" or the accelerator's name
     cpu: str

@@ -39,7 +39,7 @@ def labelled_texts(path: Path, columns: dict[str, str]) -> Iterator[dict]:
             example[key] = value if key == "text" else _name(value, path, number, key)
         yield example
     if empty:
-        raise InputError(f"{path} is empty: each line needs a text and a label")
+        raise InputError(f"{path} is empty: each line needs {needed}")
 
 
 def _name(value: Any, path: Path, number: int, kind: str) -> str:
@@ -56,7 +56,7 @@ def rows(path: Path) -> Iterator[tuple[int, dict]]:
     """Line number and record of every row of a `.csv` or `.tsv` file, plain or gzipped; its first line has the names.
 
     Raises:
-        InputError: names the file and the line that is no row.
+        InputError: names the file and the line that is not a row.
     """
     csv.field_size_limit(2**30)  # the default refuses a text of 128 KiB
     delimiter = "\t" if path.name.removesuffix(".gz").endswith(".tsv") else ","
