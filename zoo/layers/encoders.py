@@ -191,8 +191,8 @@ class RecurrentEncoder(keras.layers.Layer):
         """
         if self.bidirectional:
             raise ValueError("a bidirectional encoder needs the whole sequence; build it with bidirectional=False")
-        steps, after = self._read(sequence, state, keep_mask, False)
-        return steps, ops.concatenate(after, axis=-1)
+        steps, after = self._read(sequence, ops.cast(state, self.compute_dtype), keep_mask, False)
+        return steps, ops.cast(ops.concatenate(after, axis=-1), state.dtype)
 
     def compute_output_shape(self, sequence_shape, keep_mask_shape=None, fresh_shape=None):
         return (*sequence_shape[:2], self.width), (sequence_shape[0], self.width)

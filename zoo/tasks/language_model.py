@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import answers, baselines, layers, metrics, options
+from zoo import answers, baselines, layers, metrics, options, plots
 from zoo.data import batching, cache, splits, subwords, text
 from zoo.data import codec as codecs
 from zoo.data.examples import Examples
@@ -57,7 +57,6 @@ METRICS = (
     Metric("nats_per_character", better="min", format=".3f", of="model"),
 )
 SPLIT = splits.random()
-UNITS = {"words": text.Words, "tokens": text.Tokens, "characters": text.Characters}
 CHUNK = 16  # steps that are scored at a time, which bounds the memory that a long text takes
 
 
@@ -72,7 +71,8 @@ def codec(cfg: Config, train: Examples) -> codecs.Codec:
     if cfg.unit == "subwords":
         tokens = subwords.Subwords.learn_from(source, size=cfg.vocabulary)
     else:
-        tokens = UNITS[cfg.unit].learn_from(source, size=cfg.vocabulary, min_count=cfg.min_count)
+        units = {"words": text.Words, "tokens": text.Tokens, "characters": text.Characters}
+        tokens = units[cfg.unit].learn_from(source, size=cfg.vocabulary, min_count=cfg.min_count)
     batches = text.in_batches(example["text"] for example in train)
     targets = (text.insert(tokens.encode(batch), text.END_ID, at="end") for batch in batches)
     return codecs.Codec(tokens=tokens, counts=text.TokenCounts.of(targets, len(tokens)))
@@ -279,6 +279,20 @@ def show(example: dict, answer: dict) -> str:
         return f"perplexity {answer['perplexity']:.1f}: {told}"
     best = zip(answer["tokens"], answer["probabilities"], strict=True)
     return f"{told} → {', '.join(f'{token} {chance:.2f}' for token, chance in best)}"
+
+
+def draw(run, answers: list[dict], examples: Examples) -> None:
+    """Draws the first texts shaded by the probability of each token, and the perplexity of frequent and rare tokens."""
+    counts = dict(zip(run.codec.tokens.tokens, run.codec.counts.counts, strict=True))
+    tokens = [token for answer in answers for token in answer["tokens"]]
+    log_probs = np.concatenate([answer["log_probabilities"] for answer in answers])
+    first, folder = sum(len(answer["tokens"]) for answer in answers[:20]), run.directory / "plots"
+    written = [{text.END: "\n"}.get(token, token.replace("▁", " ")) for token in tokens[:first]]
+    if isinstance(run.codec.tokens, text.Tokens):
+        written = [token if token == "\n" else f"{token} " for token in written]
+    plots.shaded.page(log_probs[:first], folder / "shaded.html", tokens=written)
+    plots.shaded.text(log_probs[:first], folder / "shaded.png", tokens=written)
+    plots.shaded.by_frequency(log_probs, folder / "by_frequency.png", counts=np.array([counts[t] for t in tokens]))
 
 
 if __name__ == "__main__":
