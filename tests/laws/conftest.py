@@ -26,7 +26,7 @@ def pad(run, encoded: cache.Cache, batch: batching.Batch):
 
 
 def assert_same_answer(one: dict, other: dict) -> None:
-    """Strings and integers equal, scores within 1e-5, absolute or relative; padding of a list by its batch is not part of an answer."""
+    """Strings and integers equal, scores within 1e-5, absolute or relative; a list without the padding of its batch."""
     assert one.keys() == other.keys()
     for name in one:
         a, b = one[name], other[name]

@@ -202,7 +202,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
 
         def measure(carried, chunk):  # the next steps of every text
             logits, state = read(chunk[0], carried[0])
-            return state, -losses.token_crossentropy(chunk[1], logits)
+            return state, -tf.reshape(losses.token_crossentropy(chunk[1], logits), [rows, CHUNK])
 
         first = tf.zeros([rows, encoder.state_size]), tf.zeros([rows, CHUNK])
         _, found = tf.scan(measure, (chunks(before), chunks(after)), first)  # [T / CHUNK, B, CHUNK]
