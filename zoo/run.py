@@ -179,7 +179,10 @@ class Run:
         plan = tasks.optional(self.task, "plan", batching.bucketed)
         batches = plan(self.cfg, encoded, seed=None)
         batches.weigh = self.model.loss.weighs
+        kept = [keras.ops.convert_to_numpy(weight) for weight in self.model.non_trainable_weights]
         values = self.model.evaluate(batches.for_validation(), verbose=0, return_dict=True)
+        for weight, value in zip(self.model.non_trainable_weights, kept, strict=True):
+            weight.assign(value)  # a carried state has moved; evaluation leaves the model as it was
         return {name: values[name] for name in wanted}
 
     @_by_tensorflow(lambda run: ["evaluate", str(run.directory), "--report", "--json"])
