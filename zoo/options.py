@@ -132,16 +132,24 @@ class Words(Group):
 
 
 @dataclass(frozen=True)
-class Recurrent(Group):
+class Forward(Group):
+    """Of recurrent layers that read from left to right."""
+
     heading = "recurrent layers"
 
     units: int = option(64, "size of the recurrent state in each direction", low=1, basic=True)
     cell: Literal["simple", "lstm", "gru"] = option("lstm", "recurrent cell", basic=True)
     layers: int = option(1, "recurrent layers", low=1)
-    bidirectional: bool = option(True, "read in both directions")
     residual: bool = option(False, "add each recurrent layer's input to its output")
     dropout: float = option(0.3, "share of features dropped before each layer", low=0, high=0.95, basic=True)
     variational: bool = option(True, "drop the same features at all steps of a sequence")
+
+
+@dataclass(frozen=True)
+class Recurrent(Forward):
+    heading = "recurrent layers"
+
+    bidirectional: bool = option(True, "read in both directions")
 
 
 @dataclass(frozen=True)

@@ -176,9 +176,13 @@ class Run:
         if not wanted:
             return {}
         encoded = cache.encode(found, lambda batch: self.task.encode(self.cfg, self.codec, batch))
-        buckets = batching.choose_buckets(encoded.lengths, batch_tokens=self.cfg.batch_tokens, shapes=self.cfg.shapes)
-        batches = batching.Batches(encoded, buckets, seed=None, weigh=self.model.loss.weighs)
+        plan = tasks.optional(self.task, "plan", batching.bucketed)
+        batches = plan(self.cfg, encoded, seed=None)
+        batches.weigh = self.model.loss.weighs
+        kept = [keras.ops.convert_to_numpy(weight) for weight in self.model.non_trainable_weights]
         values = self.model.evaluate(batches.for_validation(), verbose=0, return_dict=True)
+        for weight, value in zip(self.model.non_trainable_weights, kept, strict=True):
+            weight.assign(value)  # a carried state has moved; evaluation leaves the model as it was
         return {name: values[name] for name in wanted}
 
     @_by_tensorflow(lambda run: ["evaluate", str(run.directory), "--report", "--json"])

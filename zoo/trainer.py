@@ -99,27 +99,26 @@ def _run(
     # 2. Encoded once, kept on disk; then planned: which examples share a batch, padded to which length.
     report: dict[str, Any] = {}
     caches = {split: _encode(task, cfg, codec, data, split, report) for split in ("train", "validation")}
-    buckets = batching.choose_buckets(
-        caches["train"].lengths,
-        batch_tokens=cfg.batch_tokens,
-        shapes=cfg.shapes,
+    batches = tasks.optional(task, "plan", batching.bucketed)(
+        cfg,
+        caches["train"],
+        seed=cfg.seed,
         replicas=device.replicas,
+        share=devices.share(),
         longest=caches["validation"].lengths.max(axis=0),
     )
-    planned = batching.plan(caches["train"].lengths, buckets, seed=cfg.seed, curriculum=cfg.curriculum)
-    efficiency = batching.efficiency(caches["train"].lengths, planned)
-    say(f"batches: {len(planned)} an epoch, {len(buckets.rows)} shapes; {efficiency:.1%} of the positions are real")
-    compiled = devices.compiles_loops(cfg.jit, planned, cfg.epochs)
+    efficiency = batching.efficiency(caches["train"].lengths, batches.planned)
+    say(f"batches: {len(batches)} an epoch, {len(batches.shapes)} shapes; {efficiency:.1%} of the positions are real")
+    compiled = devices.compiles_loops(cfg.jit, batches.planned, cfg.epochs)
     device = devices.describe(cfg.precision, compiled=compiled)
     say(f"recurrent layers: {device.recurrence}")
 
-    # 3. The model, its batches and schedule, and the weights to start from.
+    # 3. The model, its schedule, and the weights to start from.
     with devices.scope():
         model = task.model(cfg, codec)
     recurrent.compile_loops(model, compiled)
-    how = {"share": devices.share(), "weigh": model.loss.weighs}
-    batches = batching.Batches(caches["train"], buckets, seed=cfg.seed, curriculum=cfg.curriculum, **how)
-    validation = batching.Batches(caches["validation"], buckets, seed=None, **how)
+    batches.weigh = model.loss.weighs
+    validation = batches.like(caches["validation"])
     with devices.scope():
         optimizers.of(model).learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
         model.optimizer.build(model.trainable_variables)  # now: a step that makes variables is traced twice
@@ -177,7 +176,8 @@ def _run(
     plots = directory / "plots"
     learning.curve(history, plots / "learning_curve.png", monitor=cfg.monitor, best=best)
     learning.gradient_norm(history, plots / "gradient_norm.png", clip_norm=cfg.clip_norm)
-    lengths.histogram(caches["train"].lengths, buckets.edges, plots / "lengths.png", efficiency=efficiency)
+    edges = np.array([edges for _, edges in batches.shapes])
+    lengths.histogram(caches["train"].lengths, edges, plots / "lengths.png", efficiency=efficiency)
     scores = run.report()
     run.metrics = run_dir.rounded(
         {
@@ -237,7 +237,8 @@ def _encode(
 
 def _repeated(run: Run, train: Examples, other: Examples) -> list[int]:
     """The rows of `other` whose input, the answer aside, occurs in `train` too. Prints how many."""
-    keys = list(run.service.inputs)
+    first = next(iter(train))
+    keys = [key for key in run.service.question(first)[1] if key in first]
     rows = examples.repeated(train, other, keys)
     if rows:
         example = next(iter(other.select(np.array(rows[:1]))))

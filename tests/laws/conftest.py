@@ -26,13 +26,13 @@ def pad(run, encoded: cache.Cache, batch: batching.Batch):
 
 
 def assert_same_answer(one: dict, other: dict) -> None:
-    """Strings and integers equal, scores within 1e-5; padding of a list by its batch is not part of an answer."""
+    """Strings and integers equal, scores within 1e-5, absolute or relative; a list without the padding of its batch."""
     assert one.keys() == other.keys()
     for name in one:
         a, b = one[name], other[name]
         if isinstance(a, list):
             a, b = a[: min(len(a), len(b))], b[: min(len(a), len(b))]
         if np.asarray(a).dtype.kind == "f":
-            np.testing.assert_allclose(a, b, atol=1e-5)
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
         else:
             assert a == b, name

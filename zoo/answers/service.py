@@ -6,7 +6,7 @@ A signature is a tf.function with named inputs. TF Serving answers with the same
 the same answers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -29,18 +29,25 @@ class Service(tf.Module):
         models: the models that the signatures call.
         numeric: the model's outputs → the answer as numbers, by name, for devices without strings; None where an answer
             takes more than one call of the model.
+        defaults: the values of inputs that a question may leave out.
         signatures: name → tf.function with an input signature: raw input in, answer out. "serving_default" is the main
             one.
     """
 
     def __init__(
-        self, codec: tf.Module, *models: keras.Model, numeric: Callable[[Any], dict] | None = None, **signatures: Any
+        self,
+        codec: tf.Module,
+        *models: keras.Model,
+        numeric: Callable[[Any], dict] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        **signatures: Any,
     ):
         super().__init__()
         self.codec = codec
         self.weights = [variable.value for model in models for variable in model.variables]
         self.functions = signatures
         self.numeric = numeric
+        self.defaults = dict(defaults or {})
 
     @property
     def inputs(self) -> dict[str, tf.TensorSpec]:
@@ -99,20 +106,21 @@ class Service(tf.Module):
         """The signature that `value` is a question to, and its inputs by name.
 
         A dict goes to the first signature whose inputs it holds. A bare value goes to the first signature that has one
-        input of its rank: a text or a number is one row of a batch [B], a list is one row of a batch [B, T].
+        input of its rank: a text or a number is one row of a batch [B], a list is one row of a batch [B, T]. An input
+        with a default does not count, and takes the default where a dict lacks it.
 
         Raises:
             InputError: there is no such signature.
         """
         for name in [signature] if signature else self.functions:
             specs = self.inputs_of(name)
+            known = {key: self.defaults[key] for key in specs if key in self.defaults}
+            needed = [key for key in specs if key not in known]
             if isinstance(value, dict):
-                if specs.keys() <= value.keys():
-                    return name, {key: value[key] for key in specs}
-            elif len(specs) == 1:
-                (key, spec), *_ = specs.items()
-                if spec.shape.rank == 1 + np.ndim(value):
-                    return name, {key: value}
+                if set(needed) <= value.keys():
+                    return name, known | {key: value[key] for key in specs if key in value}
+            elif len(needed) == 1 and specs[needed[0]].shape.rank == 1 + np.ndim(value):
+                return name, known | {needed[0]: value}
         wanted = "; ".join(f"{name}: {', '.join(self.inputs_of(name))}" for name in self.functions)
         raise InputError(f"no answer to {str(value)[:80]!r}: it takes {wanted}")
 

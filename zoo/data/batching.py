@@ -1,6 +1,7 @@
 """The plan: which examples form a batch, and how they are padded. Nothing else in the zoo pads.
 
     lengths int[N, A] → Buckets (few static shapes) → plan (every batch of an epoch) → (x, y, sample_weight)
+    all examples end to end → streams (parallel rows) → windows, one batch after the other → (x, y, sample_weight)
 
 An *axis* is a set of arrays that have the same length in every example (source words; target words and their labels).
 A *bucket* holds examples of similar length, which are padded to the same length, the *edge* of the bucket. The number
@@ -17,6 +18,7 @@ import keras
 import numpy as np
 
 from zoo.data.cache import Cache
+from zoo.errors import InputError
 
 
 def optimal_edges(lengths: np.ndarray, shapes: int) -> np.ndarray:
@@ -204,30 +206,38 @@ def pad(
     return cache.structure(arrays), arrays["y"], weight
 
 
-class Batches(keras.utils.PyDataset):
-    """The planned batches of a cache, shuffled anew every epoch (`seed`) or sorted by length (`seed=None`); see `plan`.
+class Planned(keras.utils.PyDataset):
+    """The planned batches of a cache. Subclasses say how an epoch is planned and how a batch is padded.
 
-    If several processes train together, each gives its `share` of the rows of every batch; see `pad`, also for `weigh`.
+    Attributes:
+        cache: the encoded examples.
+        planned: the batches of the first epoch; every epoch has as many.
+        share: (k, n): of every batch, this process gives part k of n.
+        weigh: the shape of the weights that the loss takes; see `pad`.
     """
 
-    def __init__(
-        self,
-        cache: Cache,
-        buckets: Buckets,
-        *,
-        seed: int | None,
-        curriculum: int = 0,
-        share: tuple[int, int] = (0, 1),
-        weigh: Weigh = "steps",
-    ):
+    weigh: Weigh = "steps"
+
+    def __init__(self, cache: Cache, *, share: tuple[int, int] = (0, 1)):
         super().__init__()
-        self._pad = partial(pad, cache, share=share, weigh=weigh)
-        self._weigh = weigh
-        self.cache, self.buckets, self.seed, self.curriculum = cache, buckets, seed, curriculum
+        self.cache, self.share = cache, share
         self.planned = self.plan(0)
 
     def plan(self, epoch: int) -> list[Batch]:
-        return plan(self.cache.lengths, self.buckets, seed=self.seed, epoch=epoch, curriculum=self.curriculum)
+        """Every batch of an epoch."""
+        raise NotImplementedError
+
+    def _pad(self, batch: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+        raise NotImplementedError
+
+    def like(self, cache: Cache) -> "Planned":
+        """The batches of another split, of the same shapes where they fit, in the order of the plan without a seed."""
+        raise NotImplementedError
+
+    @property
+    def shapes(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Rows and edges of the batches, each shape once."""
+        return sorted({(len(batch.rows), batch.edges) for batch in self.planned})
 
     def __len__(self) -> int:
         return len(self.planned)  # the same in every epoch
@@ -264,10 +274,162 @@ class Batches(keras.utils.PyDataset):
             return tf.TensorSpec((None, *step, *field.values.shape[1:]), field.values.dtype)
 
         specs = {name: spec(field) for name, field in self.cache.fields.items()}
-        by_row = self._weigh == "rows" or self.cache.fields["y"].axis is None
+        by_row = self.weigh == "rows" or self.cache.fields["y"].axis is None
         weight = tf.TensorSpec((None,) if by_row else (None, None), tf.float32)
         signature = (self.cache.structure(specs), specs["y"], weight)
         return untuned(tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2))
+
+
+class Batches(Planned):
+    """The planned batches of a cache, shuffled anew every epoch (`seed`) or sorted by length (`seed=None`); see `plan`.
+
+    If several processes train together, each gives its `share` of the rows of every batch; see `pad`, also for `weigh`.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        buckets: Buckets,
+        *,
+        seed: int | None,
+        curriculum: int = 0,
+        share: tuple[int, int] = (0, 1),
+        weigh: Weigh = "steps",
+    ):
+        self.buckets, self.seed, self.curriculum, self.weigh = buckets, seed, curriculum, weigh
+        super().__init__(cache, share=share)
+
+    def plan(self, epoch: int) -> list[Batch]:
+        return plan(self.cache.lengths, self.buckets, seed=self.seed, epoch=epoch, curriculum=self.curriculum)
+
+    def _pad(self, batch: Batch) -> tuple[Any, np.ndarray, np.ndarray]:
+        return pad(self.cache, batch, share=self.share, weigh=self.weigh)
+
+    def like(self, cache: Cache) -> "Batches":
+        return Batches(cache, self.buckets, seed=None, share=self.share, weigh=self.weigh)
+
+
+def bucketed(
+    cfg: Any, cache: Cache, *, seed: int | None, replicas: int = 1, longest: np.ndarray | None = None, **how: Any
+) -> Batches:
+    """The plan of a task that has none of its own: examples of similar length form a batch.
+
+    Args:
+        cfg: options batch_tokens, shapes, curriculum.
+        seed, replicas, longest, how: as in `plan`, `choose_buckets` and `Batches`.
+    """
+    buckets = choose_buckets(
+        cache.lengths, batch_tokens=cfg.batch_tokens, shapes=cfg.shapes, replicas=replicas, longest=longest
+    )
+    return Batches(cache, buckets, seed=seed, curriculum=cfg.curriculum, **how)
+
+
+@dataclass(frozen=True)
+class Window(Batch):
+    """The next steps of every stream.
+
+    Attributes:
+        starts: int[R], the position of each row's first step in the sequence.
+        lengths: int[R], the real steps of each row; the others are padding.
+        fresh: True if the streams begin here, False if they go on from the window before.
+    """
+
+    starts: np.ndarray
+    lengths: np.ndarray
+    fresh: bool
+
+
+def windows(
+    length: int, streams: int, window: int, *, seed: int | None = None, epoch: int = 0
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Cuts a sequence into `streams` rows that are read side by side, a window at a time. A pure function.
+
+    The rows differ in length by one step at most, and the windows are as equal as they can be, so there is hardly any
+    padding: a row has fewer padded steps than there are windows, all of them at its end.
+
+    Args:
+        length: the steps of the whole sequence, at least 1.
+        streams: the number of rows.
+        window: the largest number of steps in a window.
+        seed: each epoch begins at another position of the sequence and goes round, so that rows and windows begin
+            elsewhere; None begins at the first step.
+    Returns:
+        starts int[W, streams], the position of each window's first step; lengths int[W, streams], how many steps of
+        the window are real; and the number of steps in every window, at most `window`.
+    """
+    rows = -(-np.arange(streams + 1) * length // streams)  # where rows begin; rounded up: the first is not empty
+    longest = max(-(-length // streams), 1)
+    count = -(-longest // window)
+    width = -(-longest // count)
+    starts = rows[:-1] + width * np.arange(count)[:, None]  # [W, streams]
+    lengths = np.clip(rows[1:] - starts, 0, width)
+    first = 0 if seed is None else int(np.random.default_rng((seed, epoch)).integers(length))
+    return (starts + first) % length, lengths, width
+
+
+class Streams(Planned):
+    """All examples of a cache end to end, in parallel rows; the model carries its state from window to window.
+
+    The examples' arrays must have one common axis. The input `fresh`, int32[R], is 1 in the first window of an epoch,
+    where the state starts at zero, and 0 in the others, whatever `encode` gave.
+
+    Args:
+        streams: the rows of a batch.
+        window: steps in a batch, at most.
+        seed: rows begin elsewhere in each epoch; None begins at the first example. See `windows`.
+        share: as in `Planned`.
+        replicas: devices that share a batch; `streams` must be a multiple.
+    Raises:
+        InputError: `streams` cannot be divided by `replicas`.
+        ValueError: the arrays have different lengths, or do not lie end to end.
+    """
+
+    FRESH = "fresh"
+
+    def __init__(
+        self,
+        cache: Cache,
+        streams: int,
+        window: int,
+        *,
+        seed: int | None,
+        share: tuple[int, int] = (0, 1),
+        replicas: int = 1,
+    ):
+        if streams % replicas:
+            raise InputError(f"{streams} streams on {replicas} devices: expected a multiple of {replicas}")
+        ends = np.cumsum(cache.lengths[:, 0])
+        for name, field in cache.fields.items():
+            if field.axis is not None and not (field.axis == 0 and np.array_equal(field.offsets + field.lengths, ends)):
+                raise ValueError(f"{name} cannot be a stream: expected arrays of one length, stored end to end")
+        self.streams, self.window, self.seed, self._ends = streams, window, seed, ends
+        super().__init__(cache, share=share)
+
+    def plan(self, epoch: int) -> list[Batch]:
+        length = int(self._ends[-1])
+        starts, lengths, width = windows(length, self.streams, self.window, seed=self.seed, epoch=epoch)
+        rows = np.searchsorted(self._ends, starts, side="right")  # the example that a row's window begins in
+        rows = np.where(lengths == 0, -1, rows)
+        return [Window(rows[i], (width,), starts[i], lengths[i], fresh=i == 0) for i in range(len(starts))]
+
+    def _pad(self, batch: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+        part, of = self.share
+        size = len(batch.starts) // of
+        mine = slice(part * size, (part + 1) * size)
+        steps = np.arange(batch.edges[0])
+        keep = steps < batch.lengths[mine, None]  # [R, T]
+        positions = np.where(keep, (batch.starts[mine, None] + steps) % self._ends[-1], 0)
+        arrays = {f"x/{self.FRESH}": np.full(size, batch.fresh, np.int32)}
+        for name, field in self.cache.fields.items():
+            if field.axis is not None:
+                taken = field.values[positions]
+                arrays[name] = np.where(keep.reshape(keep.shape + (1,) * (taken.ndim - 2)), taken, 0).astype(
+                    taken.dtype
+                )
+        return self.cache.structure(arrays), arrays["y"], keep.astype(np.float32)
+
+    def like(self, cache: Cache) -> "Streams":
+        return Streams(cache, self.streams, self.window, seed=None, share=self.share)
 
 
 def untuned(dataset: Any) -> Any:

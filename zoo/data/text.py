@@ -185,6 +185,42 @@ class LowerWords(Words):
         return tf.strings.strip(tf.strings.reduce_join(tokens, axis=-1, separator=" "))
 
 
+@codec.register(".words")
+class Tokens(Words):
+    """Encodes text that has been cut into tokens already, with blanks between them: case and all marks stay."""
+
+    @staticmethod
+    def split(texts: tf.Tensor) -> tf.RaggedTensor:
+        """string[B] → string[B, ragged], any bytes."""
+        return tf.strings.split(tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8"))
+
+    def decode(self, ids: tf.Tensor) -> tf.Tensor:
+        """int32[..., T] → string[...], a blank between tokens; leaves out padding, start and end."""
+        tokens = tf.where((ids == self.unknown) | (ids >= len(SPECIAL)), self.lookup(ids), "")
+        texts = tf.strings.reduce_join(tokens, axis=-1, separator=" ")
+        return tf.strings.strip(tf.strings.regex_replace(texts, r"\s+", " "))
+
+
+@codec.register(".characters")
+class Characters(Words):
+    """Encodes text character by character. A line feed is the token `END`: where texts are lines, each ends with it."""
+
+    @staticmethod
+    def split(texts: tf.Tensor) -> tf.RaggedTensor:
+        """string[B] → string[B, ragged], any bytes. Other control characters become blanks."""
+        characters = tf.strings.unicode_split(
+            tf.strings.regex_replace(texts, r"\r\n?", "\n"), "UTF-8", errors="replace"
+        )
+        flat = tf.where(characters.flat_values == "\n", END, characters.flat_values)
+        flat = tf.strings.regex_replace(flat, r"^[\x00-\x1f\x7f\x{0085}\x{2028}\x{2029}]$", " ")
+        return characters.with_flat_values(flat)
+
+    def decode(self, ids: tf.Tensor) -> tf.Tensor:
+        """int32[..., T] → string[...]; an unknown character is U+FFFD; padding and start are left out."""
+        known = tf.where(ids >= len(SPECIAL), self.lookup(ids), tf.where(ids == END_ID, "\n", ""))
+        return tf.strings.reduce_join(tf.where(ids == self.unknown, "\ufffd", known), axis=-1)
+
+
 def normalize(texts: Sequence[str]) -> list[str]:
     """Each text as lower-cased words without punctuation, with a blank between them."""
     return [b" ".join(words).decode() for words in LowerWords.split(tf.constant(texts)).to_list()]

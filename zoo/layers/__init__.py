@@ -6,6 +6,7 @@ from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
 from zoo.layers.images import ImageEncoder, everywhere
 from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
+from zoo.layers.tokens import TokenEmbedding
 
 __all__ = [
     "AttentionDecoder",
@@ -18,6 +19,7 @@ __all__ = [
     "Pooling",
     "RecurrentEncoder",
     "SimpleRNN",
+    "TokenEmbedding",
     "WordDropout",
     "cells",
     "crf",

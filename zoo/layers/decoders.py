@@ -16,6 +16,7 @@ from keras import ops
 
 from zoo.layers.attention import make_attention
 from zoo.layers.recurrent import GRU, LSTM
+from zoo.layers.tokens import log_frequencies
 
 CELLS = {"gru": GRU, "lstm": LSTM}
 BRIDGES = ("mean", "last", "zeros")
@@ -230,17 +231,12 @@ class AttentionDecoder(keras.layers.Layer):
             self.bridge_dense.build((None, width))
         if not self.tied:
             self.projection = self.add_weight(shape=(self.readout_dim, self.vocabulary), name="projection")
-        self.output_bias = self.add_weight(
-            shape=(self.vocabulary,), initializer=self._log_frequency, name="output_bias"
-        )
+        self.output_bias = self.add_weight(shape=(self.vocabulary,), initializer=self._bias, name="output_bias")
         if self.scheduled_sampling:
             self.sampling_rate = self.add_weight(shape=(), initializer="zeros", trainable=False, name="sampling_rate")
 
-    def _log_frequency(self, shape, dtype=None):
-        if self.token_counts is None:
-            return ops.zeros(shape, dtype)
-        counts = ops.convert_to_tensor(self.token_counts, dtype) + 1
-        return ops.log(counts / ops.sum(counts))
+    def _bias(self, shape, dtype=None):
+        return log_frequencies(self.token_counts, shape, dtype)
 
     def start(self, memory, keep_mask, *, initial=None, training: bool = False) -> dict:
         """Makes the state before the first token.

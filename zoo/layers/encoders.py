@@ -9,6 +9,7 @@ from typing import Literal
 import keras
 from keras import ops
 
+from zoo.layers.carried import CarriedState
 from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 CELLS = {"simple": SimpleRNN, "lstm": LSTM, "gru": GRU}
@@ -72,15 +73,18 @@ class RecurrentEncoder(keras.layers.Layer):
         dropout: share of features dropped before each layer, 0 to 1.
         variational: drop the same features at all steps of a row (Gal & Ghahramani 2016, section 4,
             https://arxiv.org/abs/1512.05287, applied between layers, outside the cell).
+        carry: the number of streams whose state is carried from batch to batch (truncated backpropagation through
+            time); row i of a batch goes on with row i of the batch before. Forwards only; 0 carries nothing.
 
     Call arguments:
         sequence:  float[B, T, F].
-        keep_mask: bool[B, T], True = real step; right-padded, at least one real step in every row.
+        keep_mask: bool[B, T], True = real step; right-padded, at least one real step in every row. None: all are real.
+        fresh:     int or bool[B], true where the state of a row begins at zero although states are carried.
     Returns:
         steps float[B, T, D] and state float[B, D]. The state is the output of each direction of the top layer after
         all real steps. D = units, or 2 * units if bidirectional.
     Raises:
-        ValueError: an unknown `cell`.
+        ValueError: an unknown `cell`, or `carry` with `bidirectional`.
 
     >>> import numpy as np
     >>> encoder = RecurrentEncoder(5, cell="gru", layers=2)
@@ -91,7 +95,7 @@ class RecurrentEncoder(keras.layers.Layer):
     ((2, 3, 10), (2, 10))
     """
 
-    OPTIONS = ("units", "cell", "layers", "bidirectional", "residual", "dropout", "variational")
+    OPTIONS = ("units", "cell", "layers", "bidirectional", "residual", "dropout", "variational", "carry")
 
     def __init__(
         self,
@@ -103,20 +107,24 @@ class RecurrentEncoder(keras.layers.Layer):
         residual: bool = False,
         dropout: float = 0.0,
         variational: bool = False,
+        carry: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.supports_masking = True  # a mask that Keras attaches is ignored, not an error
         if cell not in CELLS:
             raise ValueError(f"unknown cell {cell!r}; expected one of {', '.join(CELLS)}")
+        if carry and bidirectional:
+            raise ValueError("carry needs bidirectional=False: the backward direction begins at the end of a sequence")
         self.units, self.cell, self.layers, self.bidirectional = units, cell, layers, bidirectional
-        self.residual, self.dropout, self.variational = residual, dropout, variational
+        self.residual, self.dropout, self.variational, self.carry = residual, dropout, variational, carry
         drop = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
         self.dropouts = [drop(dropout, name=f"dropout_{i}") for i in range(layers)]
         self.stack = []
         for i in range(layers):
             layer = CELLS[cell](units, return_sequences=True, return_state=True, name=f"{cell}_{i}")
             self.stack.append(Bidirectional(layer, name=f"bidirectional_{i}") if bidirectional else layer)
+        self.carried = CarriedState(carry, self.state_size, name="carried") if carry else None
 
     @classmethod
     def of(cls, cfg, **changes) -> "RecurrentEncoder":
@@ -140,43 +148,53 @@ class RecurrentEncoder(keras.layers.Layer):
         """D, the size of an output vector."""
         return self.units * (2 if self.bidirectional else 1)
 
-    def call(self, sequence, keep_mask, training=None):
-        state = None
+    def call(self, sequence, keep_mask=None, fresh=None, training=None):
+        carried = None
+        if self.carried:
+            fresh = ops.zeros((ops.shape(sequence)[0],), "int32") if fresh is None else fresh
+            carried = ops.cast(self.carried.read(fresh, training=training), self.compute_dtype)
+        steps, after = self._read(sequence, carried, keep_mask, training)
+        if self.carried:
+            self.carried.write(ops.concatenate(after, axis=-1), training=training)
+        each = len(after) // self.layers
+        hidden = after[len(after) - each :: 2 if self.cell == "lstm" else 1]  # of the top layer; an LSTM's are h, c
+        return steps, ops.concatenate(hidden, axis=-1)
+
+    def _read(self, sequence, state, keep_mask, training):
+        """→ steps float[B, T, D] and the states of all layers after them, each float[B, units]."""
+        parts = ops.split(state, self.state_size // self.units, axis=-1) if state is not None else []
+        each = len(parts) // self.layers  # 2 for an LSTM: h and c
+        after = []
         for i, (drop, layer) in enumerate(zip(self.dropouts, self.stack, strict=True)):
-            steps, *states = layer(drop(sequence, training=training), mask=keep_mask)  # [B, T, D]
-            hidden = states[:: 2 if self.cell == "lstm" else 1]  # an LSTM's states are h, c
-            state = ops.concatenate(hidden, axis=-1)  # [B, D]
+            before = {"initial_state": parts[each * i : each * (i + 1)]} if parts else {}
+            steps, *states = layer(drop(sequence, training=training), mask=keep_mask, **before)  # [B, T, D]
+            after += states
             sequence = sequence + steps if self.residual and i > 0 else steps
-        return sequence, state
+        return sequence, after
 
     @property
     def state_size(self) -> int:
         """Size of the state that `resume` takes and returns: all states of all layers."""
         return self.layers * self.units * (2 if self.cell == "lstm" else 1)
 
-    def resume(self, sequence, state):
+    def resume(self, sequence, state, keep_mask=None):
         """Continues from the state after an earlier call, so that a sequence can be read in pieces as it arrives.
 
         Args:
-            sequence: float[B, T, F], no padding.
+            sequence: float[B, T, F].
             state: float[B, state_size]; zeros at the beginning.
+            keep_mask: bool[B, T], True = real step, as in a call; None: all are real.
         Returns:
-            steps float[B, T, D] and the state float[B, state_size] after the last step.
+            steps float[B, T, D] and the state float[B, state_size] after the last real step.
         Raises:
             ValueError: the encoder is bidirectional.
         """
         if self.bidirectional:
             raise ValueError("a bidirectional encoder needs the whole sequence; build it with bidirectional=False")
-        parts = ops.split(state, self.state_size // self.units, axis=-1)
-        each = len(parts) // self.layers  # 2 for an LSTM: h and c
-        after = []
-        for i, layer in enumerate(self.stack):
-            steps, *new = layer(sequence, initial_state=parts[each * i : each * (i + 1)])
-            after += new
-            sequence = sequence + steps if self.residual and i > 0 else steps
-        return sequence, ops.concatenate(after, axis=-1)
+        steps, after = self._read(sequence, ops.cast(state, self.compute_dtype), keep_mask, False)
+        return steps, ops.cast(ops.concatenate(after, axis=-1), state.dtype)
 
-    def compute_output_shape(self, sequence_shape, keep_mask_shape=None):
+    def compute_output_shape(self, sequence_shape, keep_mask_shape=None, fresh_shape=None):
         return (*sequence_shape[:2], self.width), (sequence_shape[0], self.width)
 
     def compute_mask(self, *args, **kwargs):

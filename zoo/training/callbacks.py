@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from zoo.data.batching import Batches
+from zoo.data.batching import Planned
 from zoo.errors import InputError
 from zoo.metrics.metric import Metric, direction
 from zoo.training import checkpoints, optimizers
@@ -107,7 +107,7 @@ class Diverged(InputError):
 class StopAtNaN(keras.callbacks.Callback):
     """Ends the run at the step whose loss is NaN or infinite, and writes the rows of its batch to diverged.json."""
 
-    def __init__(self, cfg, directory: Path, batches: Batches):
+    def __init__(self, cfg, directory: Path, batches: Planned):
         super().__init__()
         self.cfg, self.path, self.batches = cfg, directory / "diverged.json", batches
 
@@ -148,7 +148,7 @@ class Watch:
 def for_run(
     cfg,
     directory: Path,
-    batches: Batches,
+    batches: Planned,
     *,
     metrics: Sequence[Metric],
     own: Sequence[keras.callbacks.Callback] = (),

@@ -1,0 +1,301 @@
+"""Language model: a text in, the probability of every next token out; it scores texts and continues them.
+
+    python -m zoo.tasks.language_model                                    # bundled sample, a minute
+    python -m zoo.tasks.language_model --data DIR --unit characters        # own files: train.txt, …, one text a line
+    zoo predict RUN_DIR "Once upon"                                        # continues the text
+
+Embedding → LSTM that carries its state from batch to batch → the same embedding, transposed → softmax.
+Mikolov et al. 2010, https://www.isca-archive.org/interspeech_2010/mikolov10_interspeech.html; Zaremba et al. 2014,
+https://arxiv.org/abs/1409.2329; tied: Press & Wolf 2017, https://arxiv.org/abs/1608.05859
+Numbers and cost: tasks/language_model/card.md
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import answers, baselines, layers, metrics, options, plots
+from zoo.data import batching, cache, splits, subwords, text
+from zoo.data import codec as codecs
+from zoo.data.examples import Examples
+from zoo.data.formats import texts
+from zoo.data.samples import grammar
+from zoo.metrics import Metric
+from zoo.options import option
+from zoo.training import losses, optimizers
+
+
+@dataclass(frozen=True)
+class Config(options.Words, options.Forward, options.Training):
+    epochs: int = 8
+    monitor: Literal["val_perplexity", "val_nats_per_character"] = "val_perplexity"
+    unit: Literal["words", "tokens", "subwords", "characters"] = option(
+        "words", "unit of prediction; tokens: the text has blanks between its tokens already", basic=True
+    )
+    form: Literal["stream", "documents"] = option(
+        "stream", "one stream of all texts, with a state that is carried on, or every text on its own", basic=True
+    )
+    whole_files: bool = option(False, "a text is a whole file instead of a line")
+    streams: int = option(32, "parallel rows that the stream is cut into", low=1)
+    bptt: int = option(64, "steps of the stream in a batch; gradients end there", low=1)
+    max_length: int = option(400, "tokens of a document that are read", low=2)
+    direction: Literal["forward", "backward"] = option("forward", "read each text from its start or from its end")
+    tied: bool = option(True, "share one matrix between the embedding and the output")
+    length: int = option(40, "tokens that a text is continued by, if a question does not say", low=1)
+    temperature: float = option(0.8, "divides the logits in sampling; towards 0 the likeliest token wins", low=0)
+    top_k: int = option(0, "sample among the k likeliest tokens; 0: all", low=0)
+    top_p: float = option(1.0, "sample among the likeliest tokens that hold this share of probability", low=0, high=1)
+
+
+METRICS = (
+    Metric("perplexity", better="min", format=".1f", of="model"),
+    Metric("nats_per_character", better="min", format=".3f", of="model"),
+)
+SPLIT = splits.random()
+CHUNK = 16  # steps that are scored at a time, which bounds the memory that a long text takes
+
+
+def examples(cfg: Config, split: str) -> Examples | None:
+    """{"text": str}, one per line or file."""
+    return texts.texts(cfg.data, split, sample=grammar.examples, whole=cfg.whole_files)
+
+
+def codec(cfg: Config, train: Examples) -> codecs.Codec:
+    """The tokens, and how often each is a target."""
+    source = (example["text"] for example in train)
+    if cfg.unit == "subwords":
+        tokens = subwords.Subwords.learn_from(source, size=cfg.vocabulary)
+    else:
+        units = {"words": text.Words, "tokens": text.Tokens, "characters": text.Characters}
+        tokens = units[cfg.unit].learn_from(source, size=cfg.vocabulary, min_count=cfg.min_count)
+    batches = text.in_batches(example["text"] for example in train)
+    targets = (text.insert(tokens.encode(batch), text.END_ID, at="end") for batch in batches)
+    return codecs.Codec(tokens=tokens, counts=text.TokenCounts.of(targets, len(tokens)))
+
+
+def token_ids(cfg: Config, codec: codecs.Codec, batch: tf.Tensor) -> tf.RaggedTensor:
+    """string[B] → int32[B, ragged], in the order of reading."""
+    ids = codec.tokens.encode(batch)
+    return ids[:, ::-1] if cfg.direction == "backward" else ids
+
+
+def framed(cfg: Config, codec: codecs.Codec, batch: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """string[B] → the tokens read and the tokens predicted. `END` ends a text, and is read before the next one."""
+    return text.framed(token_ids(cfg, codec, batch), start=text.END_ID)
+
+
+def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict | tf.RaggedTensor, tf.RaggedTensor]:
+    if cfg.form == "documents":
+        ids = text.truncate(token_ids(cfg, codec, batch["text"]), cfg.max_length - 1, "head")
+        return text.framed(ids, start=text.END_ID)
+    before, after = framed(cfg, codec, batch["text"])
+    return {"tokens": before, "fresh": tf.ones([before.nrows()], tf.int32)}, after
+
+
+def plan(cfg: Config, cache: cache.Cache, *, longest=None, **how) -> batching.Planned:
+    if cfg.form == "documents":
+        return batching.bucketed(cfg, cache, longest=longest, **how)
+    return batching.Streams(cache, cfg.streams, cfg.bptt, **how)
+
+
+def characters(codec: codecs.Codec) -> list[int]:
+    """int[V]: the characters that each token stands for; its space, or the line feed of a text's end, included."""
+    names = codec.tokens.tokens
+    space = isinstance(codec.tokens, text.Tokens)
+    ends = isinstance(codec.tokens, text.Characters)  # elsewhere the first token's space stands for it
+    special = {text.PADDING: 0, text.START: 0, text.END: int(ends), text.UNKNOWN: 1 if ends else len(text.UNKNOWN)}
+    return [special.get(name, len(name) + space) for name in names]
+
+
+def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
+    tokens = keras.Input([None], dtype="int32", name="tokens")  # [B, T]
+    fresh = keras.Input([], dtype="int32", name="fresh") if cfg.form == "stream" else None  # [B], 1: the state is zero
+    embedding = layers.TokenEmbedding(
+        len(codec.tokens), cfg.embedding, tied=cfg.tied, token_counts=codec.counts.counts, name="embedding"
+    )
+    carry = cfg.streams if cfg.form == "stream" else 0
+    encoder = layers.RecurrentEncoder.of(cfg, bidirectional=False, carry=carry, name="encoder")
+    # Nothing masks the padding: it comes last in a row, so no real step sees it.
+    steps, _ = encoder(embedding(tokens), **({} if fresh is None else {"fresh": fresh}))  # [B, T, units]
+    drop = keras.layers.SpatialDropout1D if cfg.variational else keras.layers.Dropout
+    steps = drop(cfg.dropout, name="dropout")(steps)
+    if cfg.units != cfg.embedding:
+        steps = keras.layers.Dense(cfg.embedding, name="projection")(steps)  # [B, T, embedding]
+    logits = embedding(steps, reverse=True)  # [B, T, V]
+    inputs = tokens if fresh is None else {"tokens": tokens, "fresh": fresh}
+    predictor = keras.Model(inputs, logits, name="language_model")
+    measured = [metrics.perplexity.Perplexity(), metrics.characters.NatsPerCharacter(characters(codec))]
+    predictor.compile(optimizers.adamw(cfg), losses.SequenceCrossentropy(), weighted_metrics=measured)
+    return predictor
+
+
+def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
+    tokens, embedding, encoder = codec.tokens, model.get_layer("embedding"), model.get_layer("encoder")
+    output, size, backward = keras.Model(encoder.output[0], model.output), len(tokens), cfg.direction == "backward"
+    never = [0, text.START_ID, tokens.unknown]
+    end = text.END_ID if cfg.form == "documents" else -1  # a stream goes on after the end of a text
+
+    def read(ids, state, keep_mask=None):
+        """int32[B, T] → logits float32[B, T, V] and the state after them."""
+        steps, state = encoder.resume(embedding(ids), state, keep_mask)
+        return tf.cast(output(steps, training=False), tf.float32), state
+
+    def step(last, state):
+        logits, state = read(tf.maximum(last, 0)[:, None], state)
+        return logits[:, 0], state, None
+
+    def begin(batch):
+        """→ the ids of the texts [B, T], the last of each with `END` before them [B], and the state before that one."""
+        ids = token_ids(cfg, codec, batch)
+        before = text.insert(ids, text.END_ID, at="start")
+        lengths = tf.cast(before.row_lengths(), tf.int32)
+        padded = before.to_tensor()
+        last = tf.gather(padded, lengths - 1, batch_dims=1)
+        keep_mask = tf.sequence_mask(tf.maximum(lengths - 1, 1), tf.shape(padded)[1])
+        _, state = encoder.resume(embedding(padded), tf.zeros([tf.shape(padded)[0], encoder.state_size]), keep_mask)
+        return ids.to_tensor(), last, tf.where(lengths[:, None] > 1, state, 0.0)
+
+    def decode(ids):
+        return tokens.decode(tf.reverse(ids, [1]) if backward else ids)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="prompt"),
+            tf.TensorSpec([None], tf.int32, name="length"),
+            tf.TensorSpec([None], tf.int32, name="seed"),
+        ]
+    )
+    def generate(prompt, length, seed):
+        ids, last, state = begin(prompt)
+        found = answers.search.sample(
+            answers.search.without(step, never),
+            state,
+            last,
+            end=end,
+            max_length=length,
+            seeds=seed,
+            temperature=cfg.temperature,
+            top_k=cfg.top_k or None,
+            top_p=cfg.top_p if cfg.top_p < 1 else None,
+        )
+        known, whole = decode(ids), decode(tf.concat([ids, found.tokens], axis=1))
+        count = tf.strings.length(whole) - tf.strings.length(known)
+        if backward:
+            return {"text": tf.strings.substr(whole, tf.zeros_like(count), count) + prompt, "score": found.scores}
+        return {"text": prompt + tf.strings.substr(whole, tf.strings.length(known), count), "score": found.scores}
+
+    signature = tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+
+    @signature
+    def score(batch):
+        before, after = (ids.to_tensor() for ids in framed(cfg, codec, batch))
+        rows, lengths = tf.shape(after)[0], tf.math.count_nonzero(after, axis=1, dtype=tf.int32)
+
+        def chunks(ids):  # [B, T] → [T / CHUNK, B, CHUNK]
+            padded = tf.pad(ids, [[0, 0], [0, -tf.shape(ids)[1] % CHUNK]])
+            return tf.transpose(tf.reshape(padded, [rows, -1, CHUNK]), [1, 0, 2])
+
+        def measure(carried, chunk):  # the next steps of every text
+            logits, state = read(chunk[0], carried[0])
+            return state, -tf.reshape(losses.token_crossentropy(chunk[1], logits), [rows, CHUNK])
+
+        first = tf.zeros([rows, encoder.state_size]), tf.zeros([rows, CHUNK])
+        _, found = tf.scan(measure, (chunks(before), chunks(after)), first)  # [T / CHUNK, B, CHUNK]
+        found = tf.reshape(tf.transpose(found, [1, 0, 2]), [rows, -1])[:, : tf.shape(after)[1]]
+        found = tf.where(after != 0, found, 0.0)
+        total = tf.reduce_sum(found, axis=1)
+        return {
+            "tokens": tokens.lookup(after),
+            "log_probabilities": found,
+            "lengths": lengths,
+            "log_probability": total,
+            "perplexity": tf.exp(-total / tf.cast(lengths, tf.float32)),
+        }
+
+    @signature
+    def following(batch):
+        _, last, state = begin(batch)
+        best, ids = tf.math.top_k(tf.nn.softmax(step(last, state)[0]), min(10, size))
+        return {"tokens": tokens.lookup(ids), "probabilities": best}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.int32, name="token"),
+            tf.TensorSpec([None, encoder.state_size], tf.float32, name="state"),
+        ]
+    )
+    def advance(token, state):
+        logits, state, _ = step(token, state)
+        return {"probabilities": tf.nn.softmax(logits), "state": state}
+
+    return answers.service.Service(
+        codec,
+        model,
+        defaults={"length": cfg.length, "seed": cfg.seed},
+        serving_default=generate,
+        score=score,
+        next=following,
+        step=advance,
+    )
+
+
+def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examples) -> dict[str, float]:
+    """Nothing: the model's own metrics are declared, because a stream reads on from text to text and answers do not."""
+    return {}
+
+
+def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> baselines.Baseline:
+    def stream(found: Examples) -> np.ndarray:
+        batches = text.in_batches(example["text"] for example in found)
+        return np.concatenate([framed(cfg, codec, batch)[1].flat_values.numpy() for batch in batches])
+
+    targets = stream(test)
+    return baselines.ngrams.kneser_ney(
+        stream(train),
+        targets,
+        order=7 if cfg.unit == "characters" else 5,
+        size=len(codec.tokens),
+        before=[text.END_ID],
+        characters=int(np.array(characters(codec))[targets].sum()),
+    )
+
+
+def quality(example: dict, answer: dict) -> float:
+    """The mean probability of a token, by the geometric mean."""
+    return 1 / answer["perplexity"]
+
+
+def show(example: dict, answer: dict) -> str:
+    if "text" in answer:
+        return answer["text"]
+    words = " ".join(example["text"].split())
+    told = f"{words[:160]}{' …' if len(words) > 160 else ''}"
+    if "perplexity" in answer:
+        return f"perplexity {answer['perplexity']:.1f}: {told}"
+    best = zip(answer["tokens"], answer["probabilities"], strict=True)
+    return f"{told} → {', '.join(f'{token} {chance:.2f}' for token, chance in best)}"
+
+
+def draw(run, answers: list[dict], examples: Examples) -> None:
+    """Draws the first texts shaded by the probability of each token, and the perplexity of frequent and rare tokens."""
+    counts = dict(zip(run.codec.tokens.tokens, run.codec.counts.counts, strict=True))
+    tokens = [token for answer in answers for token in answer["tokens"]]
+    log_probs = np.concatenate([answer["log_probabilities"] for answer in answers])
+    first, folder = sum(len(answer["tokens"]) for answer in answers[:20]), run.directory / "plots"
+    written = [{text.END: "\n"}.get(token, token.replace("▁", " ")) for token in tokens[:first]]
+    if isinstance(run.codec.tokens, text.Tokens):
+        written = [token if token == "\n" else f"{token} " for token in written]
+    plots.shaded.page(log_probs[:first], folder / "shaded.html", tokens=written)
+    plots.shaded.text(log_probs[:first], folder / "shaded.png", tokens=written)
+    plots.shaded.by_frequency(log_probs, folder / "by_frequency.png", counts=np.array([counts[t] for t in tokens]))
+
+
+if __name__ == "__main__":
+    from zoo.cli import main
+
+    raise SystemExit(main(task="language_model"))
