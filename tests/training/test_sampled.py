@@ -46,6 +46,7 @@ def test_training_computes_a_sample_and_evaluation_everything():
     model.compile(optimizers.AdamW(0.05, clip_norm=1.0), loss, weighted_metrics=["accuracy"])
     x = np.arange(40).reshape(8, 5)
     y, weight = (x + 1) % VOCABULARY, np.ones((8, 5), "float32")
+    model.fit(x, y, sample_weight=weight, verbose=0)
     before = model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
     assert before["loss"] == pytest.approx(float(loss(y, model(x), weight)), rel=1e-5)
     history = model.fit(x, y, sample_weight=weight, epochs=60, verbose=0).history

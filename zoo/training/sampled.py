@@ -88,5 +88,10 @@ class SampledModel(keras.Model):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         if self._output.negatives and y_pred.shape[-1] != self._output.vocabulary:
-            return {"loss": self.get_metrics_result()["loss"]}
+            return {"loss": self.metrics[0].result()}
         return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def get_metrics_result(self):
+        if all(getattr(metric, "built", True) for metric in self.metrics):
+            return super().get_metrics_result()
+        return {"loss": self.metrics[0].result()}  # before the first evaluation
