@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.data import text
-from zoo.data.ngrams import NgramWeights
+from zoo.data.ngrams import PENALTY, NgramWeights
 
 GOOD = ["a good film", "good , not bad", "not bad at all", "a good good film"]
 BAD = ["a bad film", "bad , not good", "not good at all", "a bad bad film"]
@@ -16,7 +16,7 @@ HOSTILE = [b"", b" \xff\xfe\x00", "🎬 not bad 👍".encode(), b"a" * 10_000, b
 
 @pytest.fixture(scope="module")
 def fitted() -> NgramWeights:
-    return NgramWeights.fit(TEXTS, LABELS, CHOICES, size=2**20)
+    return NgramWeights.fit(TEXTS, LABELS, CHOICES)
 
 
 def ngrams(sentence: str, longest: int = 3) -> set[str]:
@@ -24,7 +24,7 @@ def ngrams(sentence: str, longest: int = 3) -> set[str]:
     return {" ".join(words[i : i + length]) for length in range(1, longest + 1) for i in range(len(words) - length + 1)}
 
 
-def bucket(ngram: str, size: int = 2**20) -> int:
+def bucket(ngram: str, size: int = 2**30) -> int:
     return int(tf.strings.to_hash_bucket_fast(ngram, size))
 
 
@@ -36,7 +36,7 @@ def test_every_ngram_of_a_text_counts_once_and_none_goes_over_its_end(fitted):
 
 
 def test_the_graph_computes_what_python_does(fitted):
-    table = dict(zip(fitted.buckets.tolist(), fitted.weights.numpy()[fitted.buckets, 0], strict=True))
+    table = dict(zip(fitted.buckets.numpy().tolist(), fitted.weights.numpy()[:, 0].tolist(), strict=True))
     texts = [*TEXTS, "a good film that nobody has seen", "", "good " * 500]
     for one, odds in zip(texts, fitted.log_odds(tf.constant(texts)).numpy(), strict=True):
         z = float(fitted.bias[0]) + sum(table.get(bucket(ngram), 0.0) for ngram in ngrams(one))
@@ -51,11 +51,20 @@ def test_the_weights_are_ratios_times_a_logistic_regression(fitted):
     x = np.array([[n in ngrams(t) for n in known] for t in TEXTS], float)
     p, q = 1 + x[:4].sum(axis=0), 1 + x[4:].sum(axis=0)
     ratio = np.log(p / p.sum() / (q / q.sum()))
-    classifier = LogisticRegression(C=1.0).fit(x * ratio, np.arange(8) < 4)
-    weights = fitted.weights.numpy()[[bucket(n) for n in known], 0]
+    classifier = LogisticRegression(C=PENALTY).fit(x * ratio, np.arange(8) < 4)
+    table = dict(zip(fitted.buckets.numpy().tolist(), fitted.weights.numpy()[:, 0].tolist(), strict=True))
+    weights = np.array([table[bucket(n)] for n in known])
     np.testing.assert_allclose(weights, ratio * classifier.coef_[0], atol=1e-3)
     assert np.count_nonzero(fitted.weights.numpy()) <= len(known)
     assert np.abs(weights).max() > 0.1
+
+
+def test_few_buckets_are_shared_and_still_added_once():
+    """With two buckets, nearly every text has both."""
+    weights = NgramWeights.fit(TEXTS, LABELS, CHOICES, size=2)
+    rows, _ = weights.contained(tf.constant(TEXTS))
+    assert np.bincount(rows.numpy()).max() == 2
+    assert np.isfinite(weights.log_odds(tf.constant([*TEXTS, *HOSTILE]))).all()
 
 
 def test_word_order_decides(fitted):
