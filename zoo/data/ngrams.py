@@ -60,7 +60,7 @@ class NgramWeights(tf.Module):
 
         A text has x = r of each bucket that it contains, else 0. r = log((p / |p|) / (q / |q|)), where p is 1 + the
         number of texts with the label that contain the bucket, q the same of the other texts, and |p| the sum of p
-        over the buckets. The features of all texts are in memory at once, 12 bytes for each n-gram.
+        over the buckets. The features of all texts are in memory at once: 25,000 reviews of 230 words take 1 GB.
 
         Args:
             labels: the label of each text.

@@ -4,7 +4,8 @@ train → NgramWeights, a part of the codec → its log odds are an input of the
 after training: answers to validation → the weight with the smallest loss
 
 Two models that are trained together are not two good models: the n-grams explain the training data at once, and the
-recurrent layers get no gradient. Apart, each learns all it can, and validation, which neither has seen, weighs them.
+recurrent layers get hardly any gradient. Apart, each learns all it can, and validation, which neither was fitted on,
+weighs them.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from zoo.errors import InputError
 from zoo.training import devices
 
 WEIGHTS = np.arange(401) / 100  # 0 to 4
-CHARACTERS = 40_000_000  # learned from at most; the features of all of them are in memory at once, about 0.5 GB
+CHARACTERS = 40_000_000  # learned from at most; the features of all of them are in memory at once, about 1 GB
 
 
 def parts(cfg: Any, train: Examples, labels: Sequence[str]) -> dict[str, NgramWeights]:
