@@ -15,6 +15,7 @@ from zoo import task as tasks
 from zoo import trainer
 from zoo.baselines import labels as label_baselines
 from zoo.baselines import translation as translation_baselines
+from zoo.training import wide
 
 
 def sentiment(folder: Path, rows: int) -> None:
@@ -39,8 +40,9 @@ def translation(folder: Path, rows: int) -> None:
 
 def main(name: str, folder: Path, rows: int) -> None:
     folder.mkdir(parents=True)
-    # Both sizes are beyond what the baseline learns from, as large data is.
-    label_baselines.tfidf = functools.partial(label_baselines.tfidf, characters=2_000_000)
+    # Both sizes are beyond what the baseline and the n-grams learn from, as large data is.
+    label_baselines.nbsvm = functools.partial(label_baselines.nbsvm, characters=2_000_000)
+    wide.CHARACTERS //= 20  # reads it first: a lazy module that runs later would set it again
     translation_baselines.word_for_word = functools.partial(translation_baselines.word_for_word, pairs_at_most=2_000)
     {"sentiment": sentiment, "translation": translation}[name](folder, rows)
     task = tasks.get(name)

@@ -45,6 +45,7 @@ OPTIONAL = {
     "draw": "(run, answers, examples) → writes plots and tables of a whole split into the run's directory",
     "plan": "(cfg, cache, *, seed, replicas, share, longest) → zoo.data.batching.Planned; else buckets by length",
     "watch": "(run, validation examples) → callbacks of the task's own",
+    "finish": "(run, validation examples) → results for metrics.json; chooses what training does not learn",
 }
 
 

@@ -171,6 +171,7 @@ def _run(
     # 5. Saved, drawn, evaluated once on the test split, recorded.
     seconds["train"] = watch.progress.total
     run_dir.save_model(model, directory)
+    finished = _finish(task, run, data["validation"])
     choose = np.argmin if direction(cfg.monitor, task.METRICS) == "min" else np.argmax
     best = int(choose(history[cfg.monitor]))
     plots = directory / "plots"
@@ -188,7 +189,7 @@ def _run(
             "examples": {split: len(part) for split, part in data.items()},
             "metrics": scores["metrics"],
             "baseline": scores["baseline"],
-            "validation": {key: values[best] for key, values in history.items() if key.startswith("val_")},
+            "validation": {key: values[best] for key, values in history.items() if key.startswith("val_")} | finished,
             "seconds": seconds | scores["seconds"],
             "tokens_per_second": int(caches["train"].lengths.sum()) * watch.progress.epochs / watch.progress.seconds,
             "padding_efficiency": efficiency,
@@ -265,6 +266,15 @@ def _own_callbacks(task: Task, run: Run, validation: Examples) -> list[keras.cal
             f"with {keras.config.backend()}, monitor one of {', '.join(without_search)}"
         )
     return possible
+
+
+def _finish(task: Task, run: Run, validation: Examples) -> dict[str, float]:
+    """Lets the task choose on validation what training does not learn, and saves the model again."""
+    finish = tasks.optional(task, "finish")
+    found = finish(run, validation) if finish else {}  # its answers may come from a child process that reads the run
+    if found:
+        run_dir.save_model(run.model, run.directory)
+    return found
 
 
 def _scratch() -> Path:

@@ -132,6 +132,16 @@ def test_dense_numpy_arrays_are_answered_like_tensors():
     assert batching.pad(encoded, batching.Batch(np.array([3, 0]), (4,)))[1].tolist() == [3, 0]
 
 
+def test_entries_have_no_time_axis():
+    rows = [{"n": i} for i in range(5)]
+    vectors = np.arange(15, dtype=np.float32).reshape(5, 3)
+    given = iter(np.split(vectors, [2, 4]))
+    encoded = cache.encode(rows, lambda batch: (cache.Entries(tf.constant(next(given))), batch["n"]), batch=2)
+    assert encoded.lengths.tolist() == [[1]] * 5
+    x, _, _ = batching.pad(encoded, batching.Batch(np.array([3, 0]), (4,)))
+    np.testing.assert_array_equal(x, vectors[[3, 0]])
+
+
 def test_long_arrays_are_encoded_a_few_at_a_time():
     sizes = []
 

@@ -3,11 +3,15 @@
 import numpy as np
 
 from zoo.baselines.baseline import Baseline
-from zoo.data.examples import Examples, limit
+from zoo.data import text
+from zoo.data.examples import Examples, limit_characters
+from zoo.data.ngrams import NgramWeights
 
 
-def tfidf(train: Examples, test: Examples, *, seed: int, characters: int = 40_000_000) -> Baseline:
-    """Logistic regression on TF-IDF weights of words and word pairs.
+def nbsvm(train: Examples, test: Examples, *, seed: int, characters: int = 40_000_000) -> Baseline:
+    """Logistic regression on 1–3-grams that naive Bayes has weighted (NB-SVM); see `NgramWeights`.
+
+    With more than two labels each is told from all others, and the most probable one is the answer.
 
     Args:
         train, test: each example with "text", and for training "label".
@@ -15,21 +19,16 @@ def tfidf(train: Examples, test: Examples, *, seed: int, characters: int = 40_00
         characters: the most text that is learned from, because all of it is in memory at once. Larger training data
             is sampled down to it.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-
-    name = "TF-IDF 1–2-grams + logistic regression"
-    length = sum(len(example["text"]) for example in train)
-    if length > characters:
-        train = limit(train, len(train) * characters // length, seed=seed)
-        name += f", learned from {len(train):,} examples"
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, dtype=np.float32)
-    features = vectorizer.fit_transform(example["text"] for example in train)
-    classifier = LogisticRegression(C=10.0, max_iter=1000, random_state=seed)
-    classifier.fit(features, [example["label"] for example in train])
-    probabilities = classifier.predict_proba(vectorizer.transform(example["text"] for example in test))
-    labels = [str(label) for label in classifier.classes_]
-    answers = [
-        {"label": labels[row.argmax()], "probabilities": row.tolist(), "labels": labels} for row in probabilities
-    ]
+    name = "NB-SVM of 1–3-grams (logistic regression)"
+    known = limit_characters(train, characters, seed=seed)
+    if len(known) < len(train):
+        name += f", learned from {len(known):,} examples"
+    truth = [example["label"] for example in known]
+    labels = sorted(set(truth))
+    weights = NgramWeights.fit((example["text"] for example in known), truth, labels)
+    answers = []
+    for batch in text.in_batches(example["text"] for example in test):
+        for odds in weights.log_odds(batch).numpy():
+            probabilities = np.exp(odds - np.logaddexp.reduce(odds))
+            answers.append({"label": labels[odds.argmax()], "probabilities": probabilities.tolist(), "labels": labels})
     return Baseline(name, answers)

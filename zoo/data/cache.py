@@ -164,6 +164,17 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Entries:
+    """A result of `encode`: an array without a time axis, one entry for each example.
+
+    Attributes:
+        values: [N, ...], an array or a tensor. Without this class its second axis would be the time.
+    """
+
+    values: Any
+
+
+@dataclass(frozen=True)
 class Windows:
     """A result of `encode`: one example per window into a long array. Windows may overlap.
 
@@ -253,11 +264,13 @@ class _Writer:
         self._lengths: list[np.ndarray] = []  # empty if every example is one entry
 
     def append(self, value: Any) -> None:
-        """`value` is a tensor, ragged or not, an array, a list of arrays, `Stored` or `Windows`."""
+        """`value` is a tensor, ragged or not, an array, a list of arrays, `Entries`, `Stored` or `Windows`."""
         if isinstance(value, Stored):
             self._refer(value.store, value.rows, value.store.digests(value.rows))
         elif isinstance(value, Windows):
             self._append_windows(value)
+        elif isinstance(value, Entries):
+            self._append_entries(np.asarray(value.values))
         elif isinstance(value, list):
             self._append_flat(np.concatenate(value), np.array([len(array) for array in value], np.int64))
         elif isinstance(value, tf.RaggedTensor):
@@ -272,8 +285,11 @@ class _Writer:
                 lengths = np.full(len(array), array.shape[1], np.int64)
                 self._append_flat(array.reshape((-1, *array.shape[2:])), lengths)
             else:
-                self._file = self._own
-                self._offsets.append(self._own.append(array) + np.arange(len(array)))
+                self._append_entries(array)
+
+    def _append_entries(self, array: np.ndarray) -> None:
+        self._file = self._own
+        self._offsets.append(self._own.append(array) + np.arange(len(array)))
 
     def _append_flat(self, flat: np.ndarray, lengths: np.ndarray) -> None:
         self._check(lengths)
@@ -340,8 +356,8 @@ def encode(examples: Iterable[dict], encode_batch: Callable, *, progress: str | 
             such as a waveform float32[T] or frames uint8[T, 48, 48].
         encode_batch: dict of tensors [B] or ragged [B, T, ...] → (x, y), of any number of rows; x may be a dict. An
             array is a tensor or a NumPy array: with one axis it has one entry per row, else its second axis is the
-            time. Sequences of different lengths are a ragged tensor or a list of NumPy arrays [T, ...]. `Windows` and
-            `Stored` refer to arrays that many rows share.
+            time, except in `Entries`. Sequences of different lengths are a ragged tensor or a list of NumPy arrays
+            [T, ...]. `Windows` and `Stored` refer to arrays that many rows share.
         progress: a word to show beside a progress bar.
     Raises:
         ValueError: a sequence is empty, or `encode_batch` changes the dtype or number of rows of an array.

@@ -63,6 +63,10 @@ def register(suffix: str) -> Callable[[type[P]], type[P]]:
     return add
 
 
+class MissingPart(InputError, AttributeError):
+    """The codec has no part of that name: it is from a run with other options, which --init names."""
+
+
 class Codec(tf.Module):
     """Named parts. Each is an attribute, and is saved to a file of its own: NAME and the suffix of its kind.
 
@@ -80,7 +84,10 @@ class Codec(tf.Module):
         self._parts = parts
 
     def __getattr__(self, name: str) -> Any:  # for type checkers: the parts are set in __init__
-        raise AttributeError(f"the codec has no part {name!r}")
+        known = ", ".join(vars(self).get("_parts", {}))
+        raise MissingPart(
+            f"the codec has no part {name!r}, only {known}; an option asks for it that the run did not have"
+        )
 
     def save(self, folder: Path) -> None:
         """Writes every part and `codec.json` to `folder`."""

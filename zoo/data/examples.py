@@ -54,6 +54,14 @@ def limit(examples: Examples, count: int | None, *, seed: int) -> Examples:
     return examples.select(np.random.default_rng((seed, 2)).permutation(len(examples))[:count])
 
 
+def limit_characters(examples: Examples, characters: int, *, seed: int) -> Examples:
+    """About `characters` of "text" at most, as whole examples drawn at random."""
+    length = sum(len(example["text"]) for example in examples)
+    if length <= characters:
+        return examples
+    return limit(examples, max(len(examples) * characters // length, 1), seed=seed)
+
+
 def unseen(splits: dict[str, Examples], key: str) -> tuple[str, Any] | None:
     """The first split and value of `key` that do not occur in splits["train"]; None if all values do.
 

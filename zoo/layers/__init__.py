@@ -7,10 +7,12 @@ from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streamin
 from zoo.layers.images import ImageEncoder, everywhere
 from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from zoo.layers.tokens import TokenEmbedding
+from zoo.layers.wide import Blend
 
 __all__ = [
     "AttentionDecoder",
     "Bidirectional",
+    "Blend",
     "CharCNN",
     "CharRNN",
     "GRU",

@@ -5,6 +5,7 @@
     python -m zoo.tasks.sentiment --data DIR --text-column body --label-column stars    # own files, two or more labels
 
 Embedding → BiLSTM → max and mean over time → one logit per label. Numbers and cost: tasks/sentiment/card.md
+With --wide ngrams: + weight * log odds of a linear classifier of n-grams, fitted apart (zoo/training/wide.py)
 Data: IMDB reviews, Maas et al. 2011, https://aclanthology.org/P11-1015
 """
 
@@ -17,14 +18,14 @@ import keras
 import tensorflow as tf
 
 from zoo import answers, baselines, layers, metrics, options, plots
+from zoo.data import cache, splits, text
 from zoo.data import codec as codecs
-from zoo.data import splits, text
 from zoo.data.examples import Examples
 from zoo.data.formats import tables
 from zoo.data.samples import reviews
 from zoo.metrics import Metric
 from zoo.options import option
-from zoo.training import losses, optimizers
+from zoo.training import losses, optimizers, wide
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Config(options.Columns, options.Words, options.Recurrent, options.Training
     word_dropout: float = option(0.0, "share of words replaced by <unk> in training", low=0, high=0.95)
     pooling: Literal["last", "max", "mean", "attention", "max+mean"] = option(
         "max+mean", "how the steps become one vector"
+    )
+    wide: Literal["none", "ngrams"] = option(
+        "none", "add the log odds of a linear classifier of n-grams, with a weight chosen on validation"
     )
 
 
@@ -56,7 +60,7 @@ def examples(cfg: Config, split: str) -> Examples | None:
 
 
 def codec(cfg: Config, train: Examples) -> codecs.Codec:
-    """The vocabulary and the labels."""
+    """The vocabulary, the labels, and with --wide ngrams the weights of n-grams."""
     batches = text.in_batches(example["text"] for example in train)
     words = text.Vocabulary.learn(
         (text.tokenize(batch).flat_values.numpy() for batch in batches),
@@ -65,7 +69,7 @@ def codec(cfg: Config, train: Examples) -> codecs.Codec:
         first=(text.PADDING, text.UNKNOWN, text.END),
     )
     labels = text.choices((e["label"] for e in train), what=f"--data {cfg.data}: every training label")
-    return codecs.Codec(words=words, labels=labels)
+    return codecs.Codec(words=words, labels=labels, **wide.parts(cfg, train, labels.tokens))
 
 
 def token_ids(cfg: Config, codec: codecs.Codec, texts: tf.Tensor) -> tf.RaggedTensor:
@@ -74,8 +78,11 @@ def token_ids(cfg: Config, codec: codecs.Codec, texts: tf.Tensor) -> tf.RaggedTe
     return codec.words(text.insert(tokens, text.END, at="end"))
 
 
-def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[tf.RaggedTensor, tf.Tensor]:
-    return token_ids(cfg, codec, batch["text"]), codec.labels(batch["label"])  # int32[B, ragged], int32[B]
+def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple:
+    x = token_ids(cfg, codec, batch["text"])  # int32[B, ragged]
+    if cfg.wide == "ngrams":
+        x = {"tokens": x, "wide": cache.Entries(codec.wide.log_odds(batch["text"]))}  # float32[B, labels]
+    return x, codec.labels(batch["label"])  # int32[B]
 
 
 def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
@@ -87,7 +94,11 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     summary = layers.Pooling(cfg.pooling, name="pooling")(steps, state, keep_mask)
     summary = keras.layers.Dropout(cfg.dropout, name="dropout")(summary)
     logits = keras.layers.Dense(len(codec.labels), dtype="float32", name="logits")(summary)  # [B, labels]
-    classifier = keras.Model(tokens, logits, name="sentiment")
+    inputs = tokens
+    if cfg.wide == "ngrams":
+        inputs = {"tokens": tokens, "wide": keras.Input([len(codec.labels)], dtype="float32", name="wide")}
+        logits = layers.Blend(dtype="float32", name="blend")(logits, inputs["wide"])
+    classifier = keras.Model(inputs, logits, name="sentiment")
     classifier.compile(
         optimizers.adamw(cfg),
         losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -99,8 +110,10 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
 def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def classify(texts):
-        logits = model(token_ids(cfg, codec, texts).to_tensor(), training=False)
-        return answers.labels.answer(logits, codec.labels)
+        x = token_ids(cfg, codec, texts).to_tensor()
+        if cfg.wide == "ngrams":
+            x = {"tokens": x, "wide": codec.wide.log_odds(texts)}
+        return answers.labels.answer(model(x, training=False), codec.labels)
 
     return answers.service.Service(
         codec, model, numeric=lambda logits: {"probabilities": tf.nn.softmax(logits)}, serving_default=classify
@@ -112,7 +125,11 @@ def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examp
 
 
 def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> baselines.Baseline:
-    return baselines.labels.tfidf(train, test, seed=cfg.seed)
+    return baselines.labels.nbsvm(train, test, seed=cfg.seed)
+
+
+def finish(run, validation: Examples) -> dict[str, float]:
+    return wide.choose_weight(run, validation) if run.cfg.wide == "ngrams" else {}
 
 
 def quality(example: dict, answer: dict) -> float:

@@ -1,0 +1,80 @@
+"""Sentiment with and without the wide path: what is answered, what is exported, and what is refused."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import small
+from tests.tasks import sentiment as description
+from zoo import cli, trainer
+from zoo.run import Run
+from zoo.tasks import sentiment
+from zoo.training import wide
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("asks the model and its answers in one process", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    """Trained for one step, and the n-grams tell all: their weight is not 0."""
+    folder = tmp_path_factory.mktemp("sentiment")
+    description.write_good(folder)
+    cfg = sentiment.Config(data=str(folder), **small(sentiment, epochs=1, min_count=1))
+    return trainer.train(sentiment, cfg, directory=folder / "run")
+
+
+def test_the_weight_is_in_the_record_and_in_the_file(run):
+    recorded = run.metrics["validation"]
+    assert recorded["val_wide_weight"] > 0
+    assert recorded["val_wide_loss"] < recorded["val_loss"]
+    assert recorded["val_wide_accuracy"] == 1
+    assert float(Run.load(run.directory).model.get_layer("blend").weight) == recorded["val_wide_weight"]
+
+
+def test_the_answer_is_that_of_the_network_and_the_ngrams(run):
+    texts = tf.constant(["a fine film", "a weak film", "", "fine"])
+    tokens = sentiment.token_ids(run.cfg, run.codec, texts).to_tensor()
+    log_odds = run.codec.wide.log_odds(texts)
+    deep = run.model({"tokens": tokens, "wide": tf.zeros([4, 2])})
+    expected = tf.nn.softmax(deep + run.metrics["validation"]["val_wide_weight"] * log_odds)
+    answers = run.service(text=texts)
+    np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-6)
+    assert np.abs(answers["probabilities"] - tf.nn.softmax(deep)).max() > 0.01
+
+
+def test_the_saved_model_answers_with_all_of_it(run, tmp_path):
+    version = run.export(tmp_path)  # proven against `predict`
+    served = tf.saved_model.load(str(version)).signatures["serving_default"]
+    texts = tf.constant(["a fine film", "a weak film", b"\xff fine"])
+    np.testing.assert_allclose(served(text=texts)["probabilities"], run.service(text=texts)["probabilities"], atol=1e-6)
+
+
+def test_training_never_sees_the_ngrams(run):
+    x = {"tokens": np.array([[3, 2]]), "wide": np.array([[-5.0, 5.0]], "float32")}
+    cfg = sentiment.Config(**description.TINY | {"dropout": 0.0})
+    model = sentiment.model(cfg, run.codec)
+    model.get_layer("blend").weight.assign(1.0)
+    np.testing.assert_allclose(model(x, training=True), model(x) - x["wide"], atol=1e-6)
+
+
+def test_choosing_again_finds_the_same_weight(run):
+    """As for a run that starts from another, whose weight is not 0."""
+    chosen = wide.choose_weight(run, run.data["validation"])
+    assert chosen["val_wide_weight"] == pytest.approx(run.metrics["validation"]["val_wide_weight"])
+
+
+def test_a_run_without_ngrams_has_none_to_start_from(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    description.write_good(tmp_path)
+    plain = sentiment.Config(data=".", **small(sentiment, epochs=1, min_count=1, wide="none"))
+    first = trainer.train(sentiment, plain, directory=tmp_path / "plain")
+    assert "val_wide_weight" not in first.metrics["validation"]
+    assert json.loads((tmp_path / "plain" / "codec" / "codec.json").read_text()).keys() == {"words", "labels"}
+    assert first.predict(["a fine film"])[0]["labels"] == ["bad", "good"]
+    capsys.readouterr()
+    assert cli.main(["--data", ".", "--init", "plain", "--wide", "ngrams", "--run-dir", "next"], task="sentiment") == 2
+    assert "the codec has no part 'wide', only words, labels" in capsys.readouterr().err
