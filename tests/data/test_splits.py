@@ -112,18 +112,34 @@ def test_times_that_cannot_be_divided(times, message):
         hold_out(keyed(times), splits.by_time("key"), fraction=0.2, seed=0)
 
 
+def test_running_text_is_cut_at_its_end_by_characters():
+    """Each text counts one character more than it has, for its end: 100 in all."""
+    lines = ["x" * 9] * 5 + ["x" * 39] + ["x" * 4, "x" * 4]
+    for seed in (0, 1):
+        rest, held = hold_out(keyed(lines), splits.contiguous("key"), fraction=0.1, seed=seed)
+        assert (ids(rest), ids(held)) == ([0, 1, 2, 3, 4, 5], [6, 7])
+    assert str(splits.contiguous("text")) == "from its end, by the length of text"
+    with pytest.raises(InputError, match=r"one text only, .* one per line, or a file for the split"):
+        hold_out(keyed(["a"]), splits.contiguous("key"), fraction=0.1, seed=0)
+
+
 @given(
     st.lists(st.integers(0, 6), min_size=2, max_size=40).filter(lambda values: len(set(values)) > 1),
-    st.sampled_from(["random", "stratified", "group", "time"]),
+    st.sampled_from(["random", "stratified", "group", "time", "contiguous"]),
     st.floats(0.01, 0.99),
     st.integers(0, 3),
 )
 @settings(max_examples=200, deadline=None)
 def test_laws_of_every_split(values, how, fraction, seed):
     split = Split(how, None if how == "random" else "key")
+    if how == "contiguous":
+        values = ["x" * value for value in values]
     rest, held = hold_out(keyed(values), split, fraction=fraction, seed=seed)
     assert sorted(ids(rest) + ids(held)) == list(range(len(values)))
     assert len(held) > 0
+    if how == "contiguous":
+        assert ids(rest) + ids(held) == list(range(len(values)))
+        assert len(rest) > 0
     kept, out = ({example["key"] for example in part} for part in (rest, held))
     if how in ("group", "time"):
         assert kept

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.plots import attention, confusion, learning, lengths, pictures, tags
+from zoo.plots import attention, confusion, learning, lengths, pictures, shaded, tags
 
 HISTORY = {"loss": [2.0, 1.0], "val_loss": [2.1, 1.2], "val_bleu": [1.0, 2.0], "gradient_norm": [3.0, 0.5]}
 PICTURE = np.zeros((8, 8, 3), np.uint8)
@@ -21,6 +21,10 @@ DRAW = {
         [[0.25] * 4] * 6, path, picture=PICTURE, words=list("abcdef")
     ),
     "grid": lambda path: pictures.grid({"best": [(PICTURE, "a dog\n(a cat)")], "worst": []}, path),
+    "shaded text": lambda path: shaded.text([-0.1, -20.0, -1.0], path, tokens=["a\n", " $b$" * 60, "\t"]),
+    "no text": lambda path: shaded.text([], path, tokens=[]),
+    "loss by position": lambda path: shaded.by_position(-np.ones((3, 9)), path, weights=np.tri(3, 9)),
+    "perplexity by frequency": lambda path: shaded.by_frequency(-np.ones(4), path, counts=np.array([0, 9, 10, 10])),
     "tags": lambda path: tags.probabilities([[0.995, 0.005]], path, tokens=["dog"], tags=["NOUN", "VERB"]),
 }
 

@@ -15,12 +15,12 @@ import numpy as np
 from zoo.data.examples import Examples
 from zoo.errors import InputError, did_you_mean
 
-How = Literal["random", "stratified", "group", "time"]
+How = Literal["random", "stratified", "group", "time", "contiguous"]
 
 
 @dataclass(frozen=True)
 class Split:
-    """How examples are divided; see `random`, `stratified`, `by_group` and `by_time`, which make one.
+    """How examples are divided; see `random`, `stratified`, `by_group`, `by_time` and `contiguous`.
 
     Attributes:
         key: the key of an example that all but "random" look at.
@@ -39,7 +39,13 @@ class Split:
 
     def __str__(self) -> str:
         """As the end of "held out from train …"."""
-        words = {"random": "at random", "stratified": "stratified by", "group": "by", "time": "by the latest"}
+        words = {
+            "random": "at random",
+            "stratified": "stratified by",
+            "group": "by",
+            "time": "by the latest",
+            "contiguous": "from its end, by the length of",
+        }
         return " ".join(filter(None, [words[self.how], self.key]))
 
 
@@ -66,16 +72,28 @@ def by_time(key: str) -> Split:
     return Split("time", key)
 
 
+def contiguous(key: str) -> Split:
+    """The end of the source is held out: running text stays in order, and no sentence of it is on both sides.
+
+    The share is one of all characters under `key`, because lines differ in length.
+    """
+    return Split("contiguous", key)
+
+
 def hold_out(examples: Examples, split: Split, *, fraction: float, seed: int) -> tuple[Examples, Examples]:
     """Divides `examples` in two: (the rest, the held-out part). Both keep the order of the source.
 
     Args:
         fraction: the share of examples to hold out, between 0 and 1. Whole groups and equal times come as near to it
             as they can. At least one example is held out.
-        seed: of the random draw; "time" does not depend on it.
+        seed: of the random draw; "time" and "contiguous" do not depend on it.
     Raises:
         InputError: all examples are of one group or of one time, or an example lacks the key.
     """
+    if split.how == "contiguous":
+        lengths = np.fromiter((len(_value(example, split.key)) + 1 for example in examples), np.int64)
+        rest = _first(lengths, fraction)
+        return examples.select(np.arange(rest)), examples.select(np.arange(rest, len(lengths)))
     values = [_value(example, split.key) for example in examples]
     rng = np.random.default_rng((seed, 1))
     if split.how == "group":
@@ -91,6 +109,17 @@ def _value(example: dict, key: str | None) -> Any:
     if key is not None and key not in example:
         raise InputError(f"an example has no {key!r} to split by; it has {', '.join(map(repr, example))}")
     return "" if key is None else example[key]
+
+
+def _first(lengths: np.ndarray, fraction: float) -> int:
+    """The number of examples to keep, so that those behind them come nearest to `fraction` of the total length."""
+    if len(lengths) < 2:
+        raise InputError(
+            "there is one text only, and it cannot be divided: supply more texts, such as one per line, "
+            "or a file for the split"
+        )
+    held = lengths.sum() - np.cumsum(lengths)[:-1]  # behind each example but the last
+    return int(np.argmin(abs(held - lengths.sum() * fraction))) + 1
 
 
 def _proportional(values: Sequence[Any], fraction: float, rng: np.random.Generator) -> np.ndarray:

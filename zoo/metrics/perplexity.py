@@ -1,4 +1,7 @@
-"""Perplexity of a sequence model, accumulated batch by batch."""
+"""Perplexity of a sequence model, accumulated batch by batch, and measures per character and word of the raw text."""
+
+import math
+from collections.abc import Iterable
 
 import keras
 from keras import ops
@@ -36,3 +39,48 @@ class Perplexity(keras.metrics.Metric):
 
     def result(self):
         return ops.exp(self.total / ops.maximum(self.count, 1.0))
+
+
+def of_text(nats: float, *, tokens: int, characters: int = 0, words: int = 0) -> dict[str, float]:
+    """Measures of a language model on a text, some of which are comparable between tokenisations.
+
+    The perplexity per token falls if the same text is cut into more tokens. Measures per character and per word divide
+    by the size of the raw text and do not: models of words, subwords and characters can be compared by them. They need
+    tokens from which the raw text can be written again. A tokenisation that drops case, or writes many words as
+    `<unk>`, predicts less than the text, and its measures are too good.
+
+    Args:
+        nats: the sum of −log P over all tokens, including those that end a text.
+        tokens: the number of tokens, including those that end a text.
+        characters, words: the size of the raw text; see `size_of`. A measure is left out if its size is 0.
+    Returns:
+        perplexity (per token), nats_per_character, bits_per_character, word_perplexity.
+    """
+    measures = {"perplexity": _exp(nats / max(tokens, 1))}
+    if characters:
+        measures["nats_per_character"] = nats / characters
+        measures["bits_per_character"] = nats / characters / math.log(2)
+    if words:
+        measures["word_perplexity"] = _exp(nats / words)
+    return measures
+
+
+def size_of(texts: Iterable[str]) -> tuple[int, int]:
+    """The number of characters and of words in raw texts, where words are separated by white space.
+
+    The end of a text is predicted too. It counts as one character (the line feed) and as one word, as in WikiText.
+    """
+    characters = words = 0
+    for text in texts:
+        characters += len(text) + 1
+        words += len(text.split()) + 1
+    return characters, words
+
+
+def nats_per_character(perplexity: float, *, tokens: int, characters: int) -> float:
+    """From the perplexity per token, as `Perplexity` gives it, to nats per character of the raw text."""
+    return math.log(perplexity) * tokens / characters
+
+
+def _exp(value: float) -> float:
+    return math.exp(value) if value < 700 else math.inf  # math.exp raises an error there

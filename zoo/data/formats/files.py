@@ -23,13 +23,18 @@ def find_file(directory: Path, split: str, suffixes: tuple[str, ...]) -> Path | 
     endings = tuple(suffix + gz for suffix in suffixes for gz in ("", ".gz"))
     found = []
     for path in sorted(directory.iterdir()):
-        parts = path.name.lower().replace("_", ".").replace("-", ".").split(".")
-        if path.name.endswith(endings) and not set(parts).isdisjoint(SPLIT_NAMES[split]):
+        if path.name.endswith(endings) and split in splits_of(path):
             found.append(path)
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
         raise InputError(f"two files for the {split} split in {directory}: {names}; keep one of them there")
     return found[0] if found else None
+
+
+def splits_of(path: Path) -> list[str]:
+    """The splits that the name of a file says it belongs to; see `find_file`."""
+    parts = set(path.name.lower().replace("_", ".").replace("-", ".").split("."))
+    return [split for split, names in SPLIT_NAMES.items() if not parts.isdisjoint(names)]
 
 
 def missing_split(directory: Path, split: str, expected: str) -> InputError:

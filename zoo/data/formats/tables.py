@@ -39,7 +39,7 @@ def labelled_texts(path: Path, columns: dict[str, str]) -> Iterator[dict]:
             example[key] = value if key == "text" else _name(value, path, number, key)
         yield example
     if empty:
-        raise InputError(f"{path} is empty: each line needs a text and a label")
+        raise InputError(f"{path} is empty: each line needs {needed}")
 
 
 def _name(value: Any, path: Path, number: int, kind: str) -> str:
