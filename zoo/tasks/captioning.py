@@ -33,6 +33,7 @@ from zoo.training import callbacks, losses, optimizers, pretrained
 @dataclass(frozen=True)
 class Config(options.Words, options.Decoder, options.Training):
     monitor: Literal["val_bleu_4", "val_cider", "val_perplexity"] = "val_cider"
+    batch_tokens: int = 512
     shapes: int = 3
     cnn: str = option("auto", "a network of keras.applications, or small; auto: MobileNetV2, or small for the sample")
     cnn_weights: str = option(
@@ -50,7 +51,7 @@ class Config(options.Words, options.Decoder, options.Training):
     attention: Literal["bahdanau", "general"] = "bahdanau"
     attend: Literal["before", "after"] = "after"
     tied: bool = False
-    dropout: float = option(0.2, "share of features dropped, in the grid and in the decoder", low=0, high=0.95)
+    dropout: float = option(0.1, "share of features dropped, in the grid and in the decoder", low=0, high=0.95)
 
 
 METRICS = (
@@ -171,7 +172,7 @@ def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) 
 
 
 def quality(example: dict, answer: dict) -> float:
-    return metrics.captions.word_f1(answer["caption"], references=text.normalize(example["captions"]))
+    return metrics.captions.phrase_f1(answer["caption"], references=text.normalize(example["captions"]))
 
 
 def show(example: dict, answer: dict) -> str:
