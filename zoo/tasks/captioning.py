@@ -150,7 +150,7 @@ def watch(run, validation: Examples) -> list[keras.callbacks.Callback]:
     store = run.codec.network.store(finetune=run.cfg.finetune)
     rows = np.concatenate([store.rows([example["image_bytes"]]) for example in validation])
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec([None, *store.values.shape[1:]], store.values.dtype)])
     def write(pictures):
         return run.codec.words.decode(best(run.cfg, run.codec, run.model, pictures).tokens)
 
