@@ -201,6 +201,6 @@ def test_the_list_of_models_names_what_has_a_version(trained, tmp_path):
 
 def test_values_survive_the_way_to_the_other_process():
     for array in (np.array([[b"\xff\x00", "ö".encode()]], object), np.ones([2, 0], "int32"), np.float32(0.1)):
-        back = loader.unpack(**loader.pack(np.asarray(array)))
+        back = loader.unpack(loader.pack(array))
         np.testing.assert_array_equal(back, array)
         assert back.dtype == np.asarray(array).dtype
