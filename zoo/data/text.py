@@ -201,6 +201,16 @@ class Tokens(Words):
         return tf.strings.strip(tf.strings.regex_replace(texts, r"\s+", " "))
 
 
+@codec.register(".words")
+class Uncased(Tokens):
+    """Encodes text as the tokens of `tokenize`: "Don't!" is "do" "n't" "!". A decoded text has blanks between them."""
+
+    @staticmethod
+    def split(texts: tf.Tensor) -> tf.RaggedTensor:
+        """string[B] → string[B, ragged], any bytes."""
+        return tokenize(texts)
+
+
 @codec.register(".characters")
 class Characters(Words):
     """Encodes text character by character. A line feed is the token `END`: where texts are lines, each ends with it."""

@@ -24,6 +24,8 @@ class TokenEmbedding(keras.layers.Layer):
         tied: the logits use the same matrix (Press & Wolf 2017, https://arxiv.org/abs/1608.05859).
         token_counts: count of each id in the training targets; the bias starts at the log of their frequencies, which
             saves the steps that learn them. None: zeros.
+        negatives: if not 0, training does not compute all logits: `reverse` returns its inputs then, and the loss
+            computes the logits of the targets and of so many other tokens; see `zoo.training.sampled`.
 
     Call arguments:
         inputs: int[B, T] tokens; with `reverse`, float[B, T, E].
@@ -38,10 +40,18 @@ class TokenEmbedding(keras.layers.Layer):
     """
 
     def __init__(
-        self, vocabulary: int, size: int, *, tied: bool = True, token_counts: Sequence[float] | None = None, **kwargs
+        self,
+        vocabulary: int,
+        size: int,
+        *,
+        tied: bool = True,
+        token_counts: Sequence[float] | None = None,
+        negatives: int = 0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
-        self.vocabulary, self.size, self.tied = vocabulary, size, tied
+        self.vocabulary, self.size, self.tied, self.negatives = vocabulary, size, tied, negatives
+        self.random = keras.random.SeedGenerator() if negatives else None
         self.token_counts = None if token_counts is None else [int(count) for count in token_counts]
         # Vectors of length 1. With Keras' default, a tenth of that, a tied embedding learns token frequencies only.
         spread = keras.initializers.RandomNormal(stddev=size**-0.5)
@@ -54,18 +64,28 @@ class TokenEmbedding(keras.layers.Layer):
     def _bias(self, shape, dtype=None):
         return log_frequencies(self.token_counts, shape, dtype)
 
-    def call(self, inputs, reverse=False):
+    def rows(self, tokens):
+        """int[N] → the output vectors float[N, E] and biases float[N] of some tokens."""
+        if self.tied:
+            vectors = ops.take(self.embeddings, tokens, axis=0)
+        else:
+            vectors = ops.transpose(ops.take(self.projection, tokens, axis=1))
+        return ops.cast(vectors, self.compute_dtype), ops.cast(ops.take(self.output_bias, tokens), self.compute_dtype)
+
+    def call(self, inputs, reverse=False, training=None):
         if not reverse:
             return ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
+        if self.negatives and training:
+            return inputs
         kernel = ops.transpose(self.embeddings) if self.tied else self.projection
         return ops.matmul(inputs, kernel) + self.output_bias
 
     def compute_output_shape(self, inputs_shape, reverse=False):
         return (*inputs_shape[:-1], self.vocabulary) if reverse else (*inputs_shape, self.size)
 
-    def compute_output_spec(self, inputs, reverse=False):
+    def compute_output_spec(self, inputs, reverse=False, training=None):
         return keras.KerasTensor(self.compute_output_shape(inputs.shape, reverse), self.compute_dtype)
 
     def get_config(self):
         own = {"vocabulary": self.vocabulary, "size": self.size, "tied": self.tied, "token_counts": self.token_counts}
-        return super().get_config() | own
+        return super().get_config() | own | {"negatives": self.negatives}

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from zoo.metrics.perplexity import Perplexity
-from zoo.training.losses import token_crossentropy
+from zoo.training.losses import by_step, token_crossentropy
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -24,9 +24,9 @@ class NatsPerCharacter(Perplexity):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch; see `Perplexity`."""
         tokens = ops.cast(y_true, "int32")
-        loss = token_crossentropy(ops.cast(y_true, "float32"), y_pred)
+        loss = by_step(token_crossentropy(ops.cast(y_true, "float32"), y_pred))
         weight = ops.ones_like(loss) if sample_weight is None else ops.cast(sample_weight, loss.dtype)
-        sizes = ops.take(ops.convert_to_tensor(self.characters, loss.dtype), tokens)
+        sizes = by_step(ops.take(ops.convert_to_tensor(self.characters, loss.dtype), tokens))
         self.total.assign_add(ops.sum(loss * weight))
         self.count.assign_add(ops.sum(sizes * weight))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import keras
 from keras import ops
 
-from zoo.training.losses import token_crossentropy
+from zoo.training.losses import by_step, token_crossentropy
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -26,13 +26,13 @@ class Perplexity(keras.metrics.Metric):
         """Adds a batch.
 
         Args:
-            y_true: int[B, S] tokens.
-            y_pred: float[B, S, V] logits.
+            y_true: int[B, S] tokens, or [B, S, D] where a step has several targets.
+            y_pred: float[B, S, V] logits, or [B, S, D, V].
             sample_weight: float[B, S], 0 on padding; 1 everywhere if None.
         """
         # The tokens are cast to float because Keras passes floats to the loss: both computations are then identical
         # and the compiled graph keeps one of them.
-        loss = token_crossentropy(ops.cast(y_true, "float32"), y_pred)
+        loss = by_step(token_crossentropy(ops.cast(y_true, "float32"), y_pred))
         weight = ops.ones_like(loss) if sample_weight is None else ops.cast(sample_weight, loss.dtype)
         self.total.assign_add(ops.sum(loss * weight))
         self.count.assign_add(ops.sum(weight))

@@ -12,6 +12,7 @@ Numbers and cost: tasks/language_model/card.md
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,15 +28,17 @@ from zoo.data.formats import texts
 from zoo.data.samples import grammar
 from zoo.metrics import Metric
 from zoo.options import option
-from zoo.training import losses, optimizers
+from zoo.training import losses, optimizers, sampled
 
 
 @dataclass(frozen=True)
 class Config(options.Words, options.Forward, options.Training):
     epochs: int = 8
     monitor: Literal["val_perplexity", "val_nats_per_character"] = "val_perplexity"
-    unit: Literal["words", "tokens", "subwords", "characters"] = option(
-        "words", "unit of prediction; tokens: the text has blanks between its tokens already", basic=True
+    unit: Literal["words", "uncased", "tokens", "subwords", "characters"] = option(
+        "words",
+        "unit of prediction; uncased: words in lower case; tokens: the text has blanks between its tokens already",
+        basic=True,
     )
     form: Literal["stream", "documents"] = option(
         "stream", "one stream of all texts, with a state that is carried on, or every text on its own", basic=True
@@ -44,8 +47,11 @@ class Config(options.Words, options.Forward, options.Training):
     streams: int = option(32, "parallel rows that the stream is cut into", low=1)
     bptt: int = option(64, "steps of the stream in a batch; gradients end there", low=1)
     max_length: int = option(400, "tokens of a document that are read", low=2)
-    direction: Literal["forward", "backward"] = option("forward", "read each text from its start or from its end")
+    direction: Literal["forward", "backward", "both"] = option(
+        "forward", "read each text from its start, from its end, or both, as two models that share an embedding"
+    )
     tied: bool = option(True, "share one matrix between the embedding and the output")
+    sampled: int = option(0, "tokens in the softmax of training, for large vocabularies; 0: all", low=0)
     length: int = option(40, "tokens that a text is continued by, if a question does not say", low=1)
     temperature: float = option(0.8, "divides the logits in sampling; towards 0 the likeliest token wins", low=0)
     top_k: int = option(0, "sample among the k likeliest tokens; 0: all", low=0)
@@ -56,7 +62,7 @@ METRICS = (
     Metric("perplexity", better="min", format=".1f", of="model"),
     Metric("nats_per_character", better="min", format=".3f", of="model"),
 )
-SPLIT = splits.random()
+SPLIT = splits.contiguous("text")
 CHUNK = 16  # steps that are scored at a time, which bounds the memory that a long text takes
 
 
@@ -71,29 +77,35 @@ def codec(cfg: Config, train: Examples) -> codecs.Codec:
     if cfg.unit == "subwords":
         tokens = subwords.Subwords.learn_from(source, size=cfg.vocabulary)
     else:
-        units = {"words": text.Words, "tokens": text.Tokens, "characters": text.Characters}
+        units = {"words": text.Words, "uncased": text.Uncased, "tokens": text.Tokens, "characters": text.Characters}
         tokens = units[cfg.unit].learn_from(source, size=cfg.vocabulary, min_count=cfg.min_count)
     batches = text.in_batches(example["text"] for example in train)
     targets = (text.insert(tokens.encode(batch), text.END_ID, at="end") for batch in batches)
     return codecs.Codec(tokens=tokens, counts=text.TokenCounts.of(targets, len(tokens)))
 
 
-def token_ids(cfg: Config, codec: codecs.Codec, batch: tf.Tensor) -> tf.RaggedTensor:
-    """string[B] → int32[B, ragged], in the order of reading."""
-    ids = codec.tokens.encode(batch)
-    return ids[:, ::-1] if cfg.direction == "backward" else ids
+def directions(cfg: Config) -> list[str]:
+    """Of the models that are trained. The first one answers."""
+    return ["forward", "backward"] if cfg.direction == "both" else [cfg.direction]
 
 
-def framed(cfg: Config, codec: codecs.Codec, batch: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-    """string[B] → the tokens read and the tokens predicted. `END` ends a text, and is read before the next one."""
-    return text.framed(token_ids(cfg, codec, batch), start=text.END_ID)
+def read(cfg: Config, ids: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """The tokens of texts int32[B, ragged] → those that a model reads, and those that it predicts.
+
+    `END` ends a text, and is read before the next one. Two directions have an axis of their own: int32[B, ragged, 2].
+    """
+    pairs = [text.framed(ids if way == "forward" else ids[:, ::-1], start=text.END_ID) for way in directions(cfg)]
+    if len(pairs) == 1:
+        return pairs[0]
+    before, after = ([ids.flat_values for ids in part] for part in zip(*pairs, strict=True))
+    return tuple(pairs[0][0].with_flat_values(tf.stack(values, axis=1)) for values in (before, after))
 
 
 def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict | tf.RaggedTensor, tf.RaggedTensor]:
+    ids = codec.tokens.encode(batch["text"])
     if cfg.form == "documents":
-        ids = text.truncate(token_ids(cfg, codec, batch["text"]), cfg.max_length - 1, "head")
-        return text.framed(ids, start=text.END_ID)
-    before, after = framed(cfg, codec, batch["text"])
+        return read(cfg, text.truncate(ids, cfg.max_length - 1, "head"))
+    before, after = read(cfg, ids)
     return {"tokens": before, "fresh": tf.ones([before.nrows()], tf.int32)}, after
 
 
@@ -113,45 +125,59 @@ def characters(codec: codecs.Codec) -> list[int]:
 
 
 def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
-    tokens = keras.Input([None], dtype="int32", name="tokens")  # [B, T]
+    ways = directions(cfg)
+    tokens = keras.Input([None] if len(ways) == 1 else [None, 2], dtype="int32", name="tokens")  # [B, T] or [B, T, 2]
     fresh = keras.Input([], dtype="int32", name="fresh") if cfg.form == "stream" else None  # [B], 1: the state is zero
     embedding = layers.TokenEmbedding(
-        len(codec.tokens), cfg.embedding, tied=cfg.tied, token_counts=codec.counts.counts, name="embedding"
+        len(codec.tokens),
+        cfg.embedding,
+        tied=cfg.tied,
+        token_counts=codec.counts.counts,
+        negatives=cfg.sampled if cfg.sampled < len(codec.tokens) - 1 else 0,
+        name="embedding",
     )
     carry = cfg.streams if cfg.form == "stream" else 0
-    encoder = layers.RecurrentEncoder.of(cfg, bidirectional=False, carry=carry, name="encoder")
-    # Nothing masks the padding: it comes last in a row, so no real step sees it.
-    steps, _ = encoder(embedding(tokens), **({} if fresh is None else {"fresh": fresh}))  # [B, T, units]
     drop = keras.layers.SpatialDropout1D if cfg.variational else keras.layers.Dropout
-    steps = drop(cfg.dropout, name="dropout")(steps)
-    if cfg.units != cfg.embedding:
-        steps = keras.layers.Dense(cfg.embedding, name="projection")(steps)  # [B, T, embedding]
-    logits = embedding(steps, reverse=True)  # [B, T, V]
+    found = []
+    for i, way in enumerate(ways):
+        encoder = layers.RecurrentEncoder.of(cfg, bidirectional=False, carry=carry, name=way)
+        vectors = embedding(tokens if len(ways) == 1 else tokens[:, :, i])
+        # Nothing masks the padding: it comes last in a row, so no real step sees it.
+        steps, _ = encoder(vectors, **({} if fresh is None else {"fresh": fresh}))  # [B, T, units]
+        steps = drop(cfg.dropout, name=f"{way}_dropout")(steps)
+        if cfg.units != cfg.embedding:
+            steps = keras.layers.Dense(cfg.embedding, name=f"{way}_projection")(steps)  # [B, T, embedding]
+        found.append(steps)
+    steps = found[0] if len(ways) == 1 else keras.ops.stack(found, axis=2)
+    logits = embedding(steps, reverse=True)  # [B, T, V] or [B, T, 2, V]
     inputs = tokens if fresh is None else {"tokens": tokens, "fresh": fresh}
-    predictor = keras.Model(inputs, logits, name="language_model")
+    predictor = sampled.SampledModel(inputs, logits, output=embedding, name="language_model")
     measured = [metrics.perplexity.Perplexity(), metrics.characters.NatsPerCharacter(characters(codec))]
     predictor.compile(optimizers.adamw(cfg), losses.SequenceCrossentropy(), weighted_metrics=measured)
     return predictor
 
 
 def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
-    tokens, embedding, encoder = codec.tokens, model.get_layer("embedding"), model.get_layer("encoder")
-    output, size, backward = keras.Model(encoder.output[0], model.output), len(tokens), cfg.direction == "backward"
+    way = directions(cfg)[0]
+    tokens, embedding, encoder = codec.tokens, model.get_layer("embedding"), model.get_layer(way)
+    project = model.get_layer(f"{way}_projection") if cfg.units != cfg.embedding else lambda steps: steps
+    size, backward = len(tokens), way == "backward"
     never = [0, text.START_ID, tokens.unknown]
     end = text.END_ID if cfg.form == "documents" else -1  # a stream goes on after the end of a text
 
-    def read(ids, state, keep_mask=None):
+    def predict(ids, state):
         """int32[B, T] → logits float32[B, T, V] and the state after them."""
-        steps, state = encoder.resume(embedding(ids), state, keep_mask)
-        return tf.cast(output(steps, training=False), tf.float32), state
+        steps, state = encoder.resume(embedding(ids), state)
+        return tf.cast(embedding(project(steps), reverse=True), tf.float32), state
 
     def step(last, state):
-        logits, state = read(tf.maximum(last, 0)[:, None], state)
+        logits, state = predict(tf.maximum(last, 0)[:, None], state)
         return logits[:, 0], state, None
 
     def begin(batch):
         """→ the ids of the texts [B, T], the last of each with `END` before them [B], and the state before that one."""
-        ids = token_ids(cfg, codec, batch)
+        ids = tokens.encode(batch)
+        ids = ids[:, ::-1] if backward else ids
         before = text.insert(ids, text.END_ID, at="start")
         lengths = tf.cast(before.row_lengths(), tf.int32)
         padded = before.to_tensor()
@@ -193,7 +219,8 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
 
     @signature
     def score(batch):
-        before, after = (ids.to_tensor() for ids in framed(cfg, codec, batch))
+        pair = read(dataclasses.replace(cfg, direction=way), tokens.encode(batch))
+        before, after = (ids.to_tensor() for ids in pair)
         rows, lengths = tf.shape(after)[0], tf.math.count_nonzero(after, axis=1, dtype=tf.int32)
 
         def chunks(ids):  # [B, T] → [T / CHUNK, B, CHUNK]
@@ -201,7 +228,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
             return tf.transpose(tf.reshape(padded, [rows, -1, CHUNK]), [1, 0, 2])
 
         def measure(carried, chunk):  # the next steps of every text
-            logits, state = read(chunk[0], carried[0])
+            logits, state = predict(chunk[0], carried[0])
             return state, -tf.reshape(losses.token_crossentropy(chunk[1], logits), [rows, CHUNK])
 
         first = tf.zeros([rows, encoder.state_size]), tf.zeros([rows, CHUNK])
@@ -252,7 +279,8 @@ def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examp
 def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> baselines.Baseline:
     def stream(found: Examples) -> np.ndarray:
         batches = text.in_batches(example["text"] for example in found)
-        return np.concatenate([framed(cfg, codec, batch)[1].flat_values.numpy() for batch in batches])
+        one = dataclasses.replace(cfg, direction=directions(cfg)[0])
+        return np.concatenate([read(one, codec.tokens.encode(batch))[1].flat_values.numpy() for batch in batches])
 
     targets = stream(test)
     return baselines.ngrams.kneser_ney(

@@ -45,11 +45,11 @@ def token_crossentropy(tokens, logits, label_smoothing: float = 0.0):
     It computes its own gradient, because TensorFlow's operation takes three times as long.
 
     Args:
-        tokens: int or float[B, S].
-        logits: float[B, S, V].
+        tokens: int or float[B, S], or [B, S, D] where a step has several targets.
+        logits: float[B, S, V], or [B, S, D, V].
         label_smoothing: as in `SequenceCrossentropy`.
     Returns:
-        float32[B, S].
+        float32 in the shape of `tokens`.
     """
     shape, size = ops.shape(logits)[:-1], logits.shape[-1]
     tokens = ops.reshape(ops.cast(tokens, "int32"), (-1,))  # [N]
@@ -77,6 +77,11 @@ def token_crossentropy(tokens, logits, label_smoothing: float = 0.0):
     return ops.reshape(core(ops.cast(ops.reshape(logits, (-1, size)), "float32")), shape)
 
 
+def by_step(values):
+    """float[B, S] or float[B, S, D], of which it takes the mean over D → float[B, S]."""
+    return ops.mean(values, axis=-1) if len(values.shape) > 2 else values
+
+
 @keras.saving.register_keras_serializable("zoo")
 class SequenceCrossentropy(WeightedMean):
     """Mean −log probability per token of a sequence, in nats.
@@ -86,8 +91,8 @@ class SequenceCrossentropy(WeightedMean):
             (Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567).
 
     Call arguments:
-        y_true: int[B, S] tokens.
-        y_pred: float[B, S, V] logits.
+        y_true: int[B, S] tokens, or [B, S, D] where a step has several targets.
+        y_pred: float[B, S, V] logits, or [B, S, D, V].
         sample_weight: float[B, S], 0 on padding.
     """
 
@@ -96,7 +101,7 @@ class SequenceCrossentropy(WeightedMean):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        return token_crossentropy(y_true, y_pred, self.label_smoothing)
+        return by_step(token_crossentropy(y_true, y_pred, self.label_smoothing))
 
     def get_config(self):
         return super().get_config() | {"label_smoothing": self.label_smoothing}
