@@ -45,7 +45,7 @@ def assert_same(got: dict, want: dict) -> None:
     assert got.keys() == want.keys()
     for name in want:
         if np.asarray(want[name]).dtype.kind == "f":
-            np.testing.assert_allclose(got[name], want[name], atol=1e-5)
+            np.testing.assert_allclose(got[name], want[name], rtol=1e-5, atol=1e-5)
         else:
             assert got[name] == want[name], name
 
