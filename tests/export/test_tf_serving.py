@@ -108,7 +108,7 @@ def test_weights_that_a_server_does_not_find_are_noticed(tmp_path):
 def bad_values(good: np.ndarray) -> list[np.ndarray]:
     """Other dtypes, ranks and sizes than `good`'s, none at all, and of strings all that a text can be."""
     strings = good.dtype.kind == "O"
-    bad = [np.ones(good.shape, "int32" if strings else object), np.ones(good.shape, bool)]
+    bad = [np.ones(good.shape, "int32") if strings else np.full(good.shape, b"1", object), np.ones(good.shape, bool)]
     bad += [good[None], good[0], good.ravel()[0], good[:0], good[..., :0], good[:1]]
     if strings:
         texts = (b"", b" ", b"\xff\xfe", b"a\0b", b"\xf0\x9f\x98", "\U0001f600 שלום".encode(), b"w " * 9_999)

@@ -32,7 +32,7 @@ POINTERS = (
     *("NewStatus", "NewGraph", "NewSessionOptions", "LoadSessionFromSavedModel", "GraphOperationByName"),
     *("NewOperation", "FinishOperation", "NewBufferFromString", "AllocateTensor", "TensorData", "StringGetDataPointer"),
 )
-RESULTS = {f"TF_{name}": Pointer for name in POINTERS}
+RESULTS: dict[str, Any] = {f"TF_{name}": Pointer for name in POINTERS}
 RESULTS |= {"TF_Message": ctypes.c_char_p, "TF_StringGetSize": ctypes.c_size_t}
 tf: Any = None  # the library, once it is loaded
 
