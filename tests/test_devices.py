@@ -104,6 +104,12 @@ def test_two_processes_train_as_one_does_and_what_jax_trained_is_served(tmp_path
     assert (tmp_path / "two-exports" / "sentiment" / "1" / "saved_model.pb").exists()
 
 
+@pytest.mark.parametrize(("threads", "said"), [(1, "(x86, 1 thread)"), (2, "(x86, 2 threads)")])
+def test_one_thread_is_singular(threads, said):
+    device = devices.Device("CPU", "x86", threads, "tensorflow", "float32", replicas=1, recurrence="fast")
+    assert said in str(device)
+
+
 def test_loops_are_compiled_where_that_pays():
     def compiled(jit, *, epochs):
         short, long = (batching.Batch(np.arange(2), (length,)) for length in (10, 90))

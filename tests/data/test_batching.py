@@ -128,6 +128,15 @@ def test_batches_for_fit_are_the_planned_ones_and_change_every_epoch():
     assert sorted(chain(*rows(once, None))) == list(range(40))
 
 
+def test_an_epoch_is_planned_once(monkeypatch):
+    planned, plan = [], batching.Batches.plan
+    monkeypatch.setattr(batching.Batches, "plan", lambda self, epoch: planned.append(epoch) or plan(self, epoch))
+    encoded = cache.encode([{"words": [1, 2], "tag": 0}] * 6, lambda batch: (batch["words"], batch["tag"]))
+    batches = batching.Batches(encoded, batching.choose_buckets(encoded.lengths, batch_tokens=4), seed=0)
+    assert len(list(islice(batches._from(0, 0), 2 * len(batches)))) == 6
+    assert planned == [0, 1]
+
+
 def test_ending_early_does_not_wait_for_a_tuning_thread():
     """`fit` over steps_per_epoch leaves the pipeline open; TensorFlow's tuning thread then slept on, up to a minute."""
     encoded = cache.encode([{"words": [1, 2], "tag": 0}], lambda batch: (batch["words"], batch["tag"]))

@@ -145,6 +145,7 @@ def test_killed_at_any_moment_a_version_is_whole_or_not_there(toy, moment):
 
 def test_scores_may_differ_in_the_sixth_place():
     proof.compare("s", {"score": np.array([0.500001]), "n": np.array([3])}, {"score": np.array([0.5])})
+    proof.compare("s", {"perplexity": np.array([31.793797])}, {"perplexity": np.array([31.793781])})
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ class Planned(keras.utils.PyDataset):
 
     def _from(self, epoch: int, step: int) -> Iterator:
         while True:
-            for batch in self.plan(epoch)[step:]:
+            for batch in (self.plan(epoch) if epoch else self.planned)[step:]:
                 yield self._pad(batch)
             epoch, step = epoch + 1, 0
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import kernels  # not public; has the list of the C API's TF_GetRegisteredKernelsForOp
 
@@ -37,7 +38,8 @@ class Model:
     Args:
         folder: the folder of a version, with saved_model.pb in it.
     Attributes:
-        signatures: name → {"inputs": {name: dtype}, "outputs": {name: dtype}}.
+        signatures: name → {"inputs": places by name, "outputs": likewise}; a place is an operation and the index of its
+            output.
         operations: the names of all operations in the graph and in its functions.
         without_cpu_kernel: the operations that no CPU can run.
         xla_functions: the functions that XLA must compile.
@@ -53,15 +55,10 @@ class Model:
         self.operations = sorted({node.op for node in nodes})
         self.xla_functions = [f.signature.name for f in functions if f.attr["_XlaMustCompile"].b]
         # A name that begins with __ belongs to a function that runs when the model is loaded.
-        defs = {name: value for name, value in graph.signature_def.items() if not name.startswith("__")}
         self.signatures = {
-            name: {"inputs": _dtypes(value.inputs), "outputs": _dtypes(value.outputs)} for name, value in defs.items()
-        }
-        plan = {
-            "folder": os.fspath(folder),
-            "library": str(next(Path(tf.__file__).parent.glob("libtensorflow_cc*"))),
-            "extensions": _extensions(self.operations),
-            "signatures": {name: [_places(value.inputs), _places(value.outputs)] for name, value in defs.items()},
+            name: {"inputs": _places(value.inputs), "outputs": _places(value.outputs)}
+            for name, value in graph.signature_def.items()
+            if not name.startswith("__")
         }
         self._process = subprocess.Popen(
             [sys.executable, "-P", CHILD],
@@ -71,7 +68,12 @@ class Model:
             stderr=subprocess.DEVNULL,  # TensorFlow's log
             text=True,
         )
-        self.load_seconds: float = self._ask(plan)["load_seconds"]
+        self.load_seconds: float = self._ask(
+            folder=os.fspath(folder),
+            library=str(next(Path(tf.__file__).parent.glob("libtensorflow_cc*"))),
+            extensions=_extensions(self.operations),
+            signatures=self.signatures,
+        )["load_seconds"]
         self.without_cpu_kernel = [name for name in self.operations if not _runs_on_cpu(name)]
 
     def __call__(self, signature: str = "serving_default", /, **inputs: Any) -> dict[str, np.ndarray]:
@@ -82,14 +84,14 @@ class Model:
         Raises:
             Refused: TensorFlow refused the request. The next request will be answered.
         """
-        reply = self._ask({"signature": signature, "inputs": _packed(inputs)})
-        return {name: unpack(**value) for name, value in reply["outputs"].items()}
+        outputs = self._ask(signature=signature, inputs=_packed(inputs), times=1)["outputs"]
+        return {name: unpack(value) for name, value in outputs.items()}
 
     def seconds(self, signature: str, times: int, **inputs: Any) -> list[float]:
         """Answers one request `times` times and returns the seconds of each, measured inside the child."""
-        return self._ask({"signature": signature, "inputs": _packed(inputs), "times": times})["seconds"]
+        return self._ask(signature=signature, inputs=_packed(inputs), times=times)["seconds"]
 
-    def _ask(self, request: dict) -> dict:
+    def _ask(self, **request: Any) -> dict:
         assert self._process.stdin
         assert self._process.stdout
         with suppress(BrokenPipeError):  # the child has ended, as the missing reply tells
@@ -110,31 +112,18 @@ class Model:
             self._process.communicate()  # closes its input, which ends the child
 
 
-def pack(value: Any) -> dict:
-    """An array as JSON: the number of its TensorFlow dtype, its shape, and base64 of its bytes, or of each string's."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "OSU":
-        data: Any = base64.b64encode(array.tobytes()).decode()
-    else:
-        data = [base64.b64encode(tf.compat.as_bytes(text)).decode() for text in array.ravel()]
-    return {"dtype": tf.as_dtype(array.dtype).as_datatype_enum, "shape": array.shape, "data": data}
+def pack(value: Any) -> str:
+    """The base64 of an array's TensorProto."""
+    return base64.b64encode(tf.make_tensor_proto(value).SerializeToString()).decode()
 
 
-def unpack(dtype: int, shape: list[int], data: Any) -> np.ndarray:
+def unpack(value: str) -> np.ndarray:
     """The array that `pack` packed; strings are bytes in an array of objects."""
-    if not isinstance(data, list):
-        return np.frombuffer(base64.b64decode(data), tf.as_dtype(dtype).as_numpy_dtype).reshape(shape)
-    array = np.empty(len(data), object)
-    array[:] = [base64.b64decode(text) for text in data]
-    return array.reshape(shape)
+    return tf.make_ndarray(tensor_pb2.TensorProto.FromString(base64.b64decode(value)))
 
 
-def _packed(inputs: dict[str, Any]) -> dict[str, dict]:
+def _packed(inputs: dict[str, Any]) -> dict[str, str]:
     return {name: pack(value) for name, value in inputs.items()}
-
-
-def _dtypes(tensors: Any) -> dict[str, str]:
-    return {name: tf.as_dtype(tensors[name].dtype).name for name in sorted(tensors)}
 
 
 def _places(tensors: Any) -> dict[str, list]:

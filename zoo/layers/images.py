@@ -44,8 +44,8 @@ class Cnn(keras.layers.Layer):
         if network == SMALL:
             self.scale = lambda pixels: pixels / 127.5 - 1
             self.net = keras.Sequential([keras.Input(shape)], name=SMALL)
-            for filters, strides in ((24, 2), (48, 2), (64, 2), (64, 1)):
-                self.net.add(keras.layers.Conv2D(filters, 3, strides, padding="same", activation="relu"))
+            for filters in (24, 48, 64, 96):
+                self.net.add(keras.layers.Conv2D(filters, 3, 2, padding="same", activation="relu"))
         else:
             if network not in networks():
                 raise ValueError(f"unknown network {network!r}; expected one of {', '.join(networks())}")

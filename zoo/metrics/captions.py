@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from zoo import errors
 
@@ -31,12 +32,19 @@ def scores(answers: Sequence[str], *, references: Sequence[Sequence[str]]) -> di
     return {name: float(value) for name, value in values.items()}
 
 
-def word_f1(answer: str, *, references: Iterable[str]) -> float:
-    """F1 of the answer's words against those of the closest reference, 0 to 1."""
-    words = Counter(answer.split())
+def phrase_f1(answer: str, *, references: Iterable[str]) -> float:
+    """F1 of the answer's words and pairs of neighbouring words against those of the closest reference, 0 to 1.
+
+    The pairs tell "a square below a circle" from "a circle below a square".
+    """
+
+    def phrases(caption: str) -> Counter:
+        words = caption.split()
+        return Counter(words) + Counter(pairwise(words))
 
     def f1(reference: str) -> float:
-        true = Counter(reference.split())
-        return 2 * (words & true).total() / max((words + true).total(), 1)
+        true = phrases(reference)
+        return 2 * (said & true).total() / max((said + true).total(), 1)
 
+    said = phrases(answer)
     return max(map(f1, references))

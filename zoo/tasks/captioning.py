@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import answers, baselines, layers, metrics, options, plots
+from zoo import answers, baselines, errors, layers, metrics, options, plots
 from zoo.data import cache, images, splits, text
 from zoo.data import codec as codecs
 from zoo.data.examples import Examples
@@ -33,6 +33,7 @@ from zoo.training import callbacks, losses, optimizers, pretrained
 @dataclass(frozen=True)
 class Config(options.Words, options.Decoder, options.Training):
     monitor: Literal["val_bleu_4", "val_cider", "val_perplexity"] = "val_cider"
+    batch_tokens: int = 512
     shapes: int = 3
     cnn: str = option("auto", "a network of keras.applications, or small; auto: MobileNetV2, or small for the sample")
     cnn_weights: str = option(
@@ -50,7 +51,7 @@ class Config(options.Words, options.Decoder, options.Training):
     attention: Literal["bahdanau", "general"] = "bahdanau"
     attend: Literal["before", "after"] = "after"
     tied: bool = False
-    dropout: float = option(0.2, "share of features dropped, in the grid and in the decoder", low=0, high=0.95)
+    dropout: float = option(0.1, "share of features dropped, in the grid and in the decoder", low=0, high=0.95)
 
 
 METRICS = (
@@ -72,6 +73,7 @@ def examples(cfg: Config, split: str) -> Examples | None:
 
 def codec(cfg: Config, train: Examples) -> codecs.Codec:
     """The words of the captions, how often each is written, and the CNN."""
+    errors.needs("pycocoevalcap", extra="captioning")  # it scores each epoch's captions; ask before training
     name = cfg.cnn if cfg.cnn != "auto" else "small" if cfg.data == "sample" else "MobileNetV2"
     network = pretrained.Network.make(name, size=cfg.image_size, width=cfg.cnn_width, weights=cfg.cnn_weights)
     texts = [caption for example in train for caption in example["captions"]]
@@ -128,7 +130,8 @@ def best(cfg: Config, codec: codecs.Codec, model: keras.Model, pictures: tf.Tens
 
 
 def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
-    signature = tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    spec = tf.TensorSpec([None], tf.string, name="image_bytes")
+    signature = tf.function(input_signature=[spec], autograph=False)  # converting the search would take seconds
     size = codec.network.cnn.size
 
     @signature
@@ -149,7 +152,7 @@ def watch(run, validation: Examples) -> list[keras.callbacks.Callback]:
     store = run.codec.network.store(finetune=run.cfg.finetune)
     rows = np.concatenate([store.rows([example["image_bytes"]]) for example in validation])
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec([None, *store.values.shape[1:]], store.values.dtype)], autograph=False)
     def write(pictures):
         return run.codec.words.decode(best(run.cfg, run.codec, run.model, pictures).tokens)
 
@@ -171,7 +174,7 @@ def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) 
 
 
 def quality(example: dict, answer: dict) -> float:
-    return metrics.captions.word_f1(answer["caption"], references=text.normalize(example["captions"]))
+    return metrics.captions.phrase_f1(answer["caption"], references=text.normalize(example["captions"]))
 
 
 def show(example: dict, answer: dict) -> str:

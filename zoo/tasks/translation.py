@@ -18,7 +18,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from zoo import answers, baselines, layers, metrics, options, plots
+from zoo import answers, baselines, errors, layers, metrics, options, plots
 from zoo.data import codec as codecs
 from zoo.data import splits, subwords, text
 from zoo.data.examples import Examples
@@ -63,6 +63,7 @@ def examples(cfg: Config, split: str) -> Examples | None:
 
 def codec(cfg: Config, train: Examples) -> codecs.Codec:
     """The tokens of both languages, and how often each target token is written."""
+    errors.needs("sacrebleu", extra="translation")  # it scores each epoch's translations; ask before training
 
     def learn(*sides: str) -> text.Words | subwords.Subwords:
         texts = (example[side] for side in sides for example in train)

@@ -31,7 +31,8 @@ class Device:
 
     def __str__(self) -> str:
         shared = f", batches shared by {self.replicas} devices" if self.replicas > 1 else ""
-        computes = f"{self.device} ({self.cpu}, {self.threads} threads), Keras on {self.backend}, {self.precision}"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        computes = f"{self.device} ({self.cpu}, {threads}), Keras on {self.backend}, {self.precision}"
         return f"{computes}{shared}"
 
 

@@ -23,7 +23,7 @@ BACKGROUND = (170, 255)  # of each of red, green and blue
 
 
 def examples(split: str) -> Iterator[dict]:
-    """{"image": str, "image_bytes": PNG, "captions": [str] * 3}: 1,500 for "train", 200 for "test", no "validation".
+    """{"image": str, "image_bytes": PNG, "captions": [str] * 3}: 1,000 for "train", 200 for "test", no "validation".
 
     A picture shows one shape, or two of which one lies beside or above the other. A sentence tells the size, colour
     and kind of each shape, so a caption is only right if the model looked at each of them. No sentence tells the exact
@@ -33,12 +33,12 @@ def examples(split: str) -> Iterator[dict]:
         yield {"image": name, "image_bytes": image, "captions": list(captions)}
 
 
-@functools.cache  # a run reads its examples several times; drawing them takes seconds, keeping them 12 MB
+@functools.cache  # a run reads its examples several times; drawing them takes seconds, keeping them 8 MB
 def _scenes(split: str) -> list[tuple[str, bytes, list[str]]]:
     """File name, PNG and captions of each picture."""
     rng = random.Random(f"scenes {split}")
     found = []
-    for i in range({"train": 1500, "test": 200}[split]):
+    for i in range({"train": 1000, "test": 200}[split]):
         things = [_thing(rng) for _ in range(1 if rng.random() < 0.3 else 2)]
         relation = rng.choice(tuple(RELATIONS)) if len(things) == 2 else ""
         image = tf.io.encode_png(_draw(rng, things, relation)).numpy()
