@@ -43,6 +43,7 @@ OPTIONAL = {
     "LABELS": "key of an example's label or list of labels; those that train lacks are reported",
     "ARTIFACTS": "file name → (run, question, path): pictures, sounds … of one answer",
     "draw": "(run, answers, examples) → writes plots and tables of a whole split into the run's directory",
+    "start": "(cfg, model) → sets weights before training; says where they came from, layer → origin",
     "plan": "(cfg, cache, *, seed, replicas, share, longest) → zoo.data.batching.Planned; else buckets by length",
     "watch": "(run, validation examples) → callbacks of the task's own",
     "finish": "(run, validation examples) → results for metrics.json; chooses what training does not learn",

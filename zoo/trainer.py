@@ -124,6 +124,8 @@ def _run(
         model.optimizer.build(model.trainable_variables)  # now: a step that makes variables is traced twice
     if first:
         _copy_weights(first, model)
+    elif not state and (start := tasks.optional(task, "start")):
+        report["started from"] = start(cfg, model)
 
     # 4. From here on the run can be resumed.
     run_dir.make(directory)

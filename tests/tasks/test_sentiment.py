@@ -10,9 +10,10 @@ import tensorflow as tf
 from tests.conftest import small
 from tests.tasks import sentiment as description
 from zoo import cli, trainer
+from zoo.errors import InputError
 from zoo.run import Run
-from zoo.tasks import sentiment
-from zoo.training import wide
+from zoo.tasks import language_model, sentiment
+from zoo.training import optimizers, wide
 
 if keras.config.backend() != "tensorflow":
     pytest.skip("asks the model and its answers in one process", allow_module_level=True)
@@ -78,3 +79,57 @@ def test_a_run_without_ngrams_has_none_to_start_from(tmp_path, monkeypatch, caps
     capsys.readouterr()
     assert cli.main(["--data", ".", "--init", "plain", "--wide", "ngrams", "--run-dir", "next"], task="sentiment") == 2
     assert "the codec has no part 'wide', only words, labels" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    """A language model of both directions, trained for one step."""
+    folder = tmp_path_factory.mktemp("language_model")
+    (folder / "train.txt").write_text("a fine film\na weak film !\n" * 20)
+    sizes = {"unit": "uncased", "direction": "both", "units": 8, "embedding": 6, "min_count": 1}
+    cfg = language_model.Config(data=str(folder), **small(language_model, **sizes, epochs=1))
+    return trainer.train(language_model, cfg, directory=folder / "run")
+
+
+def test_a_classifier_starts_from_a_language_model(pretrained, tmp_path):
+    description.write_good(tmp_path)
+    sizes = {"units": 8, "embedding": 6, "epochs": 1, "init_encoder": str(pretrained.directory)}
+    cfg = sentiment.Config(data=str(tmp_path), **small(sentiment, **sizes, pretrained_rate=0.0))
+    run = trainer.train(sentiment, cfg, directory=tmp_path / "run")
+    assert run.codec.words.tokens == pretrained.codec.tokens.tokens
+    both = run.model.get_layer("encoder").stack[0]
+    pairs = [(run.model.get_layer("embedding").embeddings, pretrained.model.get_layer("embedding").embeddings)]
+    for way, layer in (("forward", both.forward_layer), ("backward", both.backward_layer)):
+        pairs += zip(layer.weights, pretrained.model.get_layer(way).stack[0].weights, strict=True)
+    assert len(pairs) == 7
+    for mine, theirs in pairs:  # the rate is 0, so they are as they were
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(mine), keras.ops.convert_to_numpy(theirs))
+    recorded = json.loads((run.directory / "data.json").read_text())["started from"]
+    assert set(recorded) == {"embedding", "encoder, forward", "encoder, backward"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"units": 9}, "set --embedding and --units"),
+        ({"cell": "gru"}, "its cell is lstm"),
+        ({}, "is not a trained run"),
+    ],
+)
+def test_a_language_model_that_does_not_fit_is_refused(pretrained, tmp_path, change, message):
+    description.write_good(tmp_path)
+    folder = pretrained.directory if change else tmp_path
+    sizes = {"units": 8, "embedding": 6, "init_encoder": str(folder)}
+    cfg = sentiment.Config(data=str(tmp_path), **small(sentiment, **(sizes | change)))
+    with pytest.raises(InputError, match=message):
+        trainer.train(sentiment, cfg, directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_slower_layer_learns_at_its_share():
+    layers = [keras.layers.Dense(1, use_bias=False, name=name, kernel_initializer="ones") for name in ("slow", "fast")]
+    model = keras.Sequential([keras.Input([1]), *layers])
+    model.compile(optimizers.AdamW(0.1, clip_norm=1.0, weight_decay=0.0, slower={"slow"}, share=0.5), "mse")
+    model.fit(np.ones([1, 1]), np.zeros([1, 1]), verbose=0)
+    slow, fast = (float(layer.kernel[0, 0]) for layer in layers)
+    assert 1 - slow == pytest.approx((1 - fast) / 2, rel=1e-3)

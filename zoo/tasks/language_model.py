@@ -84,7 +84,7 @@ def codec(cfg: Config, train: Examples) -> codecs.Codec:
     return codecs.Codec(tokens=tokens, counts=text.TokenCounts.of(targets, len(tokens)))
 
 
-def directions(cfg: Config) -> list[str]:
+def directions(cfg: Config) -> list[Literal["forward", "backward"]]:
     """Of the models that are trained. The first one answers."""
     return ["forward", "backward"] if cfg.direction == "both" else [cfg.direction]
 

@@ -25,17 +25,23 @@ from zoo.data.formats import tables
 from zoo.data.samples import reviews
 from zoo.metrics import Metric
 from zoo.options import option
-from zoo.training import losses, optimizers, wide
+from zoo.training import losses, optimizers, transfer, wide
 
 
 @dataclass(frozen=True)
 class Config(options.Columns, options.Words, options.Recurrent, options.Training):
     monitor: Literal["val_accuracy", "val_loss"] = "val_accuracy"
-    max_length: int = option(400, "largest number of tokens read from a text", low=2)
+    max_length: int = option(400, "largest number of tokens read from a text", low=3)
     keep: Literal["head", "tail", "both"] = option("both", "the part of a longer text that is read")
     word_dropout: float = option(0.0, "share of words replaced by <unk> in training", low=0, high=0.95)
-    pooling: Literal["last", "max", "mean", "attention", "max+mean"] = option(
+    pooling: Literal["last", "max", "mean", "attention", "max+mean", "max+mean+last"] = option(
         "max+mean", "how the steps become one vector"
+    )
+    init_encoder: str | None = option(
+        None, "a run of language_model to start from: its vocabulary, word vectors and recurrent layer"
+    )
+    pretrained_rate: float = option(
+        0.3, "learning rate of what --init-encoder gave, as a share of the others'", low=0, high=1
     )
     wide: Literal["none", "ngrams"] = option(
         "none", "add the log odds of a linear classifier of n-grams, with a weight chosen on validation"
@@ -61,21 +67,19 @@ def examples(cfg: Config, split: str) -> Examples | None:
 
 def codec(cfg: Config, train: Examples) -> codecs.Codec:
     """The vocabulary, the labels, and with --wide ngrams the weights of n-grams."""
-    batches = text.in_batches(example["text"] for example in train)
-    words = text.Vocabulary.learn(
-        (text.tokenize(batch).flat_values.numpy() for batch in batches),
-        size=cfg.vocabulary,
-        min_count=cfg.min_count,
-        first=(text.PADDING, text.UNKNOWN, text.END),
-    )
+    if cfg.init_encoder:
+        words = transfer.vocabulary(cfg.init_encoder)
+    else:
+        texts = (example["text"] for example in train)
+        words = text.Uncased.learn_from(texts, size=cfg.vocabulary, min_count=cfg.min_count)
     labels = text.choices((e["label"] for e in train), what=f"--data {cfg.data}: every training label")
     return codecs.Codec(words=words, labels=labels, **wide.parts(cfg, train, labels.tokens))
 
 
 def token_ids(cfg: Config, codec: codecs.Codec, texts: tf.Tensor) -> tf.RaggedTensor:
-    """string[B] → int32[B, ragged]. Every row ends with <end>, so that an empty text has a step too."""
-    tokens = text.truncate(text.tokenize(texts), cfg.max_length - 1, cfg.keep)
-    return codec.words(text.insert(tokens, text.END, at="end"))
+    """string[B] → int32[B, ragged]. A text stands between two <end>, which a language model reads before it."""
+    ids = text.truncate(codec.words.encode(texts), cfg.max_length - 2, cfg.keep)
+    return text.insert(text.insert(ids, text.END_ID, at="start"), text.END_ID, at="end")
 
 
 def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple:
@@ -100,7 +104,7 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
         logits = layers.Blend(dtype="float32", name="blend")(logits, inputs["wide"])
     classifier = keras.Model(inputs, logits, name="sentiment")
     classifier.compile(
-        optimizers.adamw(cfg),
+        optimizers.adamw(cfg, slower={"embedding", "encoder"} if cfg.init_encoder else set()),
         losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
@@ -126,6 +130,10 @@ def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examp
 
 def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> baselines.Baseline:
     return baselines.labels.nbsvm(train, test, seed=cfg.seed)
+
+
+def start(cfg: Config, model: keras.Model) -> dict[str, str]:
+    return transfer.start(model, cfg.init_encoder) if cfg.init_encoder else {}
 
 
 def finish(run, validation: Examples) -> dict[str, float]:
