@@ -33,7 +33,7 @@ from zoo.training import losses, optimizers, sampled
 
 @dataclass(frozen=True)
 class Config(options.Words, options.Forward, options.Training):
-    epochs: int = 8
+    epochs: int = 20
     monitor: Literal["val_perplexity", "val_nats_per_character"] = "val_perplexity"
     unit: Literal["words", "uncased", "tokens", "subwords", "characters"] = option(
         "words",
@@ -44,8 +44,8 @@ class Config(options.Words, options.Forward, options.Training):
         "stream", "one stream of all texts, with a state that is carried on, or every text on its own", basic=True
     )
     whole_files: bool = option(False, "a text is a whole file instead of a line")
-    streams: int = option(32, "parallel rows that the stream is cut into", low=1)
-    bptt: int = option(64, "steps of the stream in a batch; gradients end there", low=1)
+    streams: int = option(16, "parallel rows that the stream is cut into", low=1)
+    bptt: int = option(32, "steps of the stream in a batch; gradients end there", low=1)
     max_length: int = option(400, "tokens of a document that are read", low=2)
     direction: Literal["forward", "backward", "both"] = option(
         "forward", "read each text from its start, from its end, or both, as two models that share an embedding"
@@ -190,6 +190,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         return tokens.decode(tf.reverse(ids, [1]) if backward else ids)
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None], tf.string, name="prompt"),
             tf.TensorSpec([None], tf.int32, name="length"),
@@ -215,7 +216,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
             return {"text": tf.strings.substr(whole, tf.zeros_like(count), count) + prompt, "score": found.scores}
         return {"text": prompt + tf.strings.substr(whole, tf.strings.length(known), count), "score": found.scores}
 
-    signature = tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    signature = tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")], autograph=False)
 
     @signature
     def score(batch):
@@ -251,6 +252,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         return {"tokens": tokens.lookup(ids), "probabilities": best}
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None], tf.int32, name="token"),
             tf.TensorSpec([None, encoder.state_size], tf.float32, name="state"),
