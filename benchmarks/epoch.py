@@ -40,7 +40,7 @@ class Zoo:
         self.model = task.model(self.cfg, codec)
         compiled = devices.compiles_loops(self.cfg.jit, self.batches.planned, self.cfg.epochs)
         recurrent.compile_loops(self.model, compiled)
-        optimizers.of(self.model).learning_rate = optimizers.schedule(self.cfg, self.cfg.epochs * len(self.batches))
+        optimizers.plan(self.model, self.cfg, len(self.batches))
         self.real = [int(train.lengths[batch.rows[batch.rows >= 0], 0].sum()) for batch in self.batches.planned]
         self.size = steps or math.ceil(len(self.batches) / parts)
         self.at = {"train": 0, "read": 0}

@@ -120,7 +120,7 @@ def _run(
     batches.weigh = model.loss.weighs
     validation = batches.like(caches["validation"])
     with devices.scope():
-        optimizers.of(model).learning_rate = optimizers.schedule(cfg, cfg.epochs * len(batches))
+        optimizers.plan(model, cfg, len(batches))
         model.optimizer.build(model.trainable_variables)  # now: a step that makes variables is traced twice
     if first:
         _copy_weights(first, model)

@@ -195,7 +195,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
             tf.TensorSpec([None], tf.string, name="prompt"),
             tf.TensorSpec([None], tf.int32, name="length"),
             tf.TensorSpec([None], tf.int32, name="seed"),
-        ]
+        ],
     )
     def generate(prompt, length, seed):
         ids, last, state = begin(prompt)
@@ -256,7 +256,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         input_signature=[
             tf.TensorSpec([None], tf.int32, name="token"),
             tf.TensorSpec([None, encoder.state_size], tf.float32, name="state"),
-        ]
+        ],
     )
     def advance(token, state):
         logits, state, _ = step(token, state)

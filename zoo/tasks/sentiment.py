@@ -43,6 +43,9 @@ class Config(options.Columns, options.Words, options.Recurrent, options.Training
     pretrained_rate: float = option(
         0.3, "learning rate of what --init-encoder gave, as a share of the others'", low=0, high=1
     )
+    frozen_epochs: int = option(
+        0, "epochs before its recurrent layer learns too; its word vectors wait twice as long", low=0
+    )
     wide: Literal["none", "ngrams"] = option(
         "none", "add the log odds of a linear classifier of n-grams, with a weight chosen on validation"
     )
@@ -104,7 +107,7 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
         logits = layers.Blend(dtype="float32", name="blend")(logits, inputs["wide"])
     classifier = keras.Model(inputs, logits, name="sentiment")
     classifier.compile(
-        optimizers.adamw(cfg, slower={"embedding", "encoder"} if cfg.init_encoder else set()),
+        optimizers.adamw(cfg, pretrained=("encoder", "embedding") if cfg.init_encoder else ()),
         losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )

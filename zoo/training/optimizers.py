@@ -1,6 +1,6 @@
 """AdamW that clips by the global norm and records it, and the schedules of its learning rate."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -20,7 +20,10 @@ class AdamW(keras.optimizers.AdamW):
 
     Args:
         clip_norm: the largest global norm that is applied.
-        slower: names of layers whose learning rate is multiplied by `share`.
+        pretrained: names of layers whose learning rate is multiplied by `share`.
+        frozen: the steps during which the first of them does not learn. The second stays frozen twice as long, and so
+            on (gradual unfreezing: Howard and Ruder 2018, section 3.3, https://aclanthology.org/P18-1031). Weight decay
+            does not wait.
         kwargs: as for keras.optimizers.AdamW.
 
     Attributes:
@@ -29,13 +32,21 @@ class AdamW(keras.optimizers.AdamW):
     """
 
     def __init__(
-        self, learning_rate=0.001, *, clip_norm: float, slower: Collection[str] = (), share: float = 1.0, **kwargs
+        self,
+        learning_rate=0.001,
+        *,
+        clip_norm: float,
+        pretrained: Sequence[str] = (),
+        share: float = 1.0,
+        frozen: int = 0,
+        **kwargs,
     ):
         super().__init__(learning_rate, **kwargs)
-        self.clip_norm, self.slower, self.share = clip_norm, sorted(slower), share
+        self.clip_norm, self.pretrained, self.share, self.frozen = clip_norm, list(pretrained), share, frozen
 
     def get_config(self):
-        return {**super().get_config(), "clip_norm": self.clip_norm, "slower": self.slower, "share": self.share}
+        own = {"clip_norm": self.clip_norm, "pretrained": self.pretrained, "share": self.share, "frozen": self.frozen}
+        return {**super().get_config(), **own}
 
     def build(self, variables):
         if self.built:
@@ -64,8 +75,10 @@ class AdamW(keras.optimizers.AdamW):
     def update_step(self, gradient, variable, learning_rate):
         """Keras' formula. TensorFlow has one operation for it, which takes a third of the time of Keras' dozen."""
         index = self._get_variable_index(variable)
-        if not set(self.slower).isdisjoint(self._trainable_variables[index].path.split("/")):
-            learning_rate = learning_rate * self.share
+        for i, layer in enumerate(self.pretrained):
+            if layer in self._trainable_variables[index].path.split("/"):
+                learns = ops.cast(self.iterations >= self.frozen * (i + 1), learning_rate.dtype)
+                learning_rate = learning_rate * self.share * learns
         if keras.backend.backend() != "tensorflow" or self.amsgrad:
             return super().update_step(gradient, variable, learning_rate)
         import tensorflow as tf
@@ -117,20 +130,20 @@ def of(model: keras.Model) -> AdamW:
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
-def adamw(cfg, *, slower: Collection[str] = ()) -> AdamW:
+def adamw(cfg, *, pretrained: Sequence[str] = ()) -> AdamW:
     """The optimizer described by the options learning_rate, weight_decay, clip_norm and average_weights.
 
-    Its learning rate is constant; training replaces it by `schedule`, which needs the number of steps.
+    Its learning rate is constant, and nothing is frozen; training calls `plan`, which needs the number of steps.
 
     Args:
-        slower: names of layers with pretrained weights, which learn at the share `cfg.pretrained_rate`.
+        pretrained: names of layers that learn at the share `cfg.pretrained_rate`, from the output to the input.
     """
     return AdamW(
         cfg.learning_rate,
         weight_decay=cfg.weight_decay,
         clip_norm=cfg.clip_norm,
-        slower=slower,
-        share=cfg.pretrained_rate if slower else 1.0,
+        pretrained=pretrained,
+        share=cfg.pretrained_rate if pretrained else 1.0,
         use_ema=cfg.average_weights > 0,
         ema_momentum=cfg.average_weights or 0.99,
     )
@@ -170,6 +183,13 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
             "steps": self.steps,
             "cycles": self.cycles,
         }
+
+
+def plan(model: keras.Model, cfg, steps_per_epoch: int) -> None:
+    """Sets what depends on the length of a run: the learning rate's schedule, and how long layers are frozen."""
+    optimizer = of(model)
+    optimizer.learning_rate = schedule(cfg, cfg.epochs * steps_per_epoch)
+    optimizer.frozen = getattr(cfg, "frozen_epochs", 0) * steps_per_epoch
 
 
 def schedule(cfg, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
