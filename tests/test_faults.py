@@ -42,7 +42,7 @@ DAMAGE = {
         (lambda text: text.replace(b"units = 8", b"units = 9"), WEIGHTS),
         (lambda text: text.replace(b"units = 8", b"unist = 9"), "unknown option 'unist'"),
     ],
-    "codec/words.txt": [
+    "codec/words.words": [
         (half, CODEC),
         (lambda text: text.replace(b"the", b"teh"), CODEC),
     ],

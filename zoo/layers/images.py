@@ -34,7 +34,7 @@ class Cnn(keras.layers.Layer):
     >>> cnn = Cnn("small", size=32)
     >>> features = cnn(np.zeros([1, 32, 32, 3], "uint8"))
     >>> tuple(features.shape), cnn.positions, cnn.channels
-    ((1, 16, 64), 16, 64)
+    ((1, 4, 96), 4, 96)
     """
 
     def __init__(self, network: str = "MobileNetV2", *, size: int = 224, width: float = 1.0, **kwargs):
@@ -107,7 +107,7 @@ class ImageEncoder(keras.layers.Layer):
     >>> encoder = ImageEncoder(Cnn("small", size=32), units=8)
     >>> memory = encoder(np.zeros([1, 32, 32, 3], "uint8"))
     >>> tuple(memory.shape)
-    (1, 16, 8)
+    (1, 4, 8)
     """
 
     def __init__(self, cnn: Cnn, units: int, *, dropout: float = 0.0, **kwargs):
