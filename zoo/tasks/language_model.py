@@ -312,7 +312,7 @@ def show(example: dict, answer: dict) -> str:
 
 
 def draw(run, answers: list[dict], examples: Examples) -> None:
-    """Draws the first texts shaded by the probability of each token, and the perplexity of frequent and rare tokens."""
+    """Draws the first texts shaded by the probability of each token, and the loss by frequency and by position."""
     counts = dict(zip(run.codec.tokens.tokens, run.codec.counts.counts, strict=True))
     tokens = [token for answer in answers for token in answer["tokens"]]
     log_probs = np.concatenate([answer["log_probabilities"] for answer in answers])
@@ -322,6 +322,11 @@ def draw(run, answers: list[dict], examples: Examples) -> None:
         written = [token if token == "\n" else f"{token} " for token in written]
     plots.shaded.page(log_probs[:first], folder / "shaded.html", tokens=written)
     plots.shaded.text(log_probs[:first], folder / "shaded.png", tokens=written)
+    lengths = np.array([len(answer["tokens"]) for answer in answers])
+    real = np.arange(lengths.max()) < lengths[:, None]  # [texts, T]
+    padded = np.zeros(real.shape)
+    padded[real] = log_probs
+    plots.shaded.by_position(padded, folder / "by_position.png", weights=real)
     plots.shaded.by_frequency(log_probs, folder / "by_frequency.png", counts=np.array([counts[t] for t in tokens]))
 
 
