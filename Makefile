@@ -10,7 +10,7 @@ help:                    ## list the targets
 sentiment: .venv/ready   ## train, evaluate, export and answer on the bundled sample
 	$(RUN) -m zoo.tasks.sentiment
 
-test: .venv/ready        ## the fast tests, in under four minutes
+test: .venv/ready        ## the fast tests, in under six minutes
 	$(RUN) -m pytest -m "not slow and not sweep" -n 2 --dist loadgroup
 
 check: .venv/ready       ## style, types, secrets, and whether the results table is current

@@ -308,7 +308,8 @@ def show(example: dict, answer: dict) -> str:
     if "perplexity" in answer:
         return f"perplexity {answer['perplexity']:.1f}: {told}"
     best = zip(answer["tokens"], answer["probabilities"], strict=True)
-    return f"{told} → {', '.join(f'{token} {chance:.2f}' for token, chance in best)}"
+    named = [f"{token.strip('▁') or token} {chance:.2f}" for token, chance in best]  # ▁ is the space before a word
+    return f"{told} → {', '.join(named)}"
 
 
 def draw(run, answers: list[dict], examples: Examples) -> None:
