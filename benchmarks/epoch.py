@@ -20,12 +20,14 @@ class Zoo:
     def __init__(self, case: dict, task, changes: dict, *, parts: int = PARTS, steps: int | None = None):
         import numpy as np
 
+        from zoo import task as tasks
         from zoo.data import batching, cache
         from zoo.layers import recurrent
         from zoo.run import load_splits
         from zoo.training import devices, optimizers
 
-        self.cfg = dataclasses.replace(task.Config.from_toml(case["recipe"]), data=case["data"], seed=0, **changes)
+        recipe = task.Config.from_toml(case["recipe"]) if "recipe" in case else task.Config()
+        self.cfg = dataclasses.replace(recipe, data=case["data"], seed=0, **changes)
         devices.prepare(precision="float32", seed=0)
         splits = load_splits(task, self.cfg)
         self.codec = codec = task.codec(self.cfg, splits["train"])
@@ -33,20 +35,26 @@ class Zoo:
             cache.encode(splits[name], lambda batch: task.encode(self.cfg, codec, batch))
             for name in ("train", "validation")
         )
-        options = {"batch_tokens": self.cfg.batch_tokens, "shapes": self.cfg.shapes}
-        buckets = batching.choose_buckets(train.lengths, longest=validation.lengths.max(axis=0), **options)
-        self.batches = batching.Batches(train, buckets, seed=0)
-        self.validation = batching.Batches(validation, buckets, seed=None)
+        plan = tasks.optional(task, "plan", batching.bucketed)
+        self.batches = plan(self.cfg, train, seed=0, longest=validation.lengths.max(axis=0))
+        self.validation = self.batches.like(validation)
         self.model = task.model(self.cfg, codec)
         compiled = devices.compiles_loops(self.cfg.jit, self.batches.planned, self.cfg.epochs)
         recurrent.compile_loops(self.model, compiled)
         optimizers.plan(self.model, self.cfg, len(self.batches))
-        self.real = [int(train.lengths[batch.rows[batch.rows >= 0], 0].sum()) for batch in self.batches.planned]
+        self.real = [
+            int(
+                batch.lengths.sum()
+                if isinstance(batch, batching.Window)
+                else train.lengths[batch.rows[batch.rows >= 0], 0].sum()
+            )
+            for batch in self.batches.planned
+        ]
         self.size = steps or math.ceil(len(self.batches) / parts)
         self.at = {"train": 0, "read": 0}
         if "folder" in case:
             numbers = {"real": self.real, "tags": self.model.output_shape[-1]}
-            names = (name for name in ("words", "characters", "source") if hasattr(codec, name))
+            names = (name for name in ("words", "characters", "source", "tokens") if hasattr(codec, name))
             numbers |= {f"size/{name}": len(getattr(codec, name)) for name in names}
             for split, batches in (("batches", self.batches), ("validation", self.validation)):
                 arrays: dict = {"count": len(batches)} | numbers

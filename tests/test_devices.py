@@ -67,7 +67,7 @@ from zoo.data import batching
 choose = batching.choose_buckets
 batching.choose_buckets = lambda *args, replicas=1, **kwargs: choose(*args, replicas=2, **kwargs)  # the same batches
 task, folder, *coordinates = sys.argv[1:]
-exact = ["--dropout", "0", "--epochs", "2", "--run-dir", folder, "--export-dir", folder + "-exports"]
+exact = ["--dropout", "0", "--wide", "none", "--epochs", "2", "--run-dir", folder, "--export-dir", folder + "-exports"]
 raise SystemExit(cli.main([*small_flags(tasks.get(task)), *exact, *coordinates], task=task))
 """
 

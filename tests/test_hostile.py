@@ -171,7 +171,8 @@ def test_files_are_read_or_refused_in_a_line(task, files, share, tmp_path, capsy
     with capsys.disabled():
         print(f"\n{tasks.name_of(task)} {' and '.join(files)}: {done['read']:,} read, {done['refused']:,} refused")
     assert sum(done.values()) >= 25 * draws
-    assert min(done.values()) > 0
+    assert done["read"] > 0
+    assert done["refused"] > 0 or all(name.endswith(".txt") for name in files)  # almost any bytes are a plain text
 
 
 def hostile(value, source):

@@ -198,6 +198,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         ],
     )
     def generate(prompt, length, seed):
+        prompt = tf.strings.unicode_transcode(prompt, "UTF-8", "UTF-8")  # the answer contains it, and is text
         ids, last, state = begin(prompt)
         found = answers.search.sample(
             answers.search.without(step, never),

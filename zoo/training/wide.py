@@ -11,6 +11,7 @@ weighs them.
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -53,7 +54,7 @@ def choose_weight(run: Any, validation: Examples) -> dict[str, float]:
         for metrics.json: the weight, and loss and accuracy of validation with it.
     """
     blend = run.model.get_layer("blend")
-    before = float(blend.weight)  # 0, or that of the run that --init names
+    before = float(keras.ops.convert_to_numpy(blend.weight))  # 0, or that of the run that --init names
     examples = list(validation)
     log_odds = np.concatenate(
         [run.codec.wide.log_odds(batch).numpy() for batch in text.in_batches(example["text"] for example in examples)]
