@@ -222,11 +222,13 @@ def test_any_request_is_answered(trained, share, capsys):
     counts = {}
 
     def batches(name: str, spec: tf.TensorSpec, rows: int):
-        one = texts if spec.dtype == tf.string else st.just(1)
+        number = st.integers(1, 3) if spec.dtype.is_integer else st.floats(-1, 1, width=32)
+        one = texts if spec.dtype == tf.string else number
         if isinstance(example.get(name), bytes):  # a picture: broken ones are refused
             one = st.one_of(texts, edits.map(lambda changes: edited(example[name], changes)), st.just(example[name]))
         if spec.shape.rank == 2:
-            one = st.lists(one, min_size=5, max_size=5)
+            size = spec.shape[1] or 5
+            one = st.lists(one, min_size=size, max_size=size)
         return st.lists(one, min_size=rows, max_size=rows)
 
     def ask(signature: str, specs: dict[str, tf.TensorSpec]):
@@ -262,4 +264,4 @@ def test_any_request_is_answered(trained, share, capsys):
                 f"\n{trained.run.name} {signature}: {count['answered']:,} answered, {count['refused']:,} refused",
                 end="",
             )
-    assert all(sum(count.values()) >= draws // rows * rows and count["answered"] for count in counts.values())
+    assert all(sum(count.values()) >= draws // rows * rows and count["answered"] for count in counts.values()), counts
