@@ -155,6 +155,7 @@ def lines(record: dict) -> list[str]:
     case = record["case"]
     what = " ".join(str(case[key]) for key in ("cell", "units", "batch", "length") if key in case)
     what = (f"{'bi' if case['bidirectional'] else 'uni'} {what}" if "bidirectional" in case else what) or record["row"]
+    what += f", {case['unit']}" if "unit" in case else ""
     what += ", input feeding" if case.get("input_feeding") else ""
     return [
         f"| {what}, {line.call} | {line.mine} | {line.other} | {line.shown} | {line.goal} | {line.verdict} |"
