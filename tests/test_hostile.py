@@ -115,6 +115,7 @@ READS = {
             "b.gif": DOT,
         },
     ],
+    "language_model": [{"train.txt": b"a dog barks .\ntwo cats sleep .\n"}, {"train.jsonl": REVIEWS}],
     "translation": [{"train.en": b"a man\ntwo dogs\n", "train.de": "ein Mann\nzwei Hündin\n".encode()}],
 }
 

@@ -1,4 +1,4 @@
-"""Sentiment with and without the wide path: what is answered, what is exported, and what is refused."""
+"""Sentiment with n-grams and from a language model: its answers, its exports, and the runs that it refuses."""
 
 import json
 

@@ -5,10 +5,10 @@ import numpy as np
 from zoo.baselines.baseline import Baseline
 from zoo.data import text
 from zoo.data.examples import Examples, limit_characters
-from zoo.data.ngrams import NgramWeights
+from zoo.data.ngrams import CHARACTERS, NgramWeights
 
 
-def nbsvm(train: Examples, test: Examples, *, seed: int, characters: int = 40_000_000) -> Baseline:
+def nbsvm(train: Examples, test: Examples, *, seed: int, characters: int = CHARACTERS) -> Baseline:
     """Logistic regression on 1–3-grams that naive Bayes has weighted (NB-SVM); see `NgramWeights`.
 
     With more than two labels each is told from all others, and the most probable one is the answer.

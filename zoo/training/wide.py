@@ -17,13 +17,12 @@ import tensorflow as tf
 
 from zoo.data import text
 from zoo.data.examples import Examples, limit_characters
-from zoo.data.ngrams import NgramWeights
+from zoo.data.ngrams import CHARACTERS, NgramWeights
 from zoo.data.remarks import say
 from zoo.errors import InputError
 from zoo.training import devices
 
 WEIGHTS = np.arange(401) / 100  # 0 to 4
-CHARACTERS = 40_000_000  # learned from at most; the features of all of them are in memory at once, about 1 GB
 
 
 def parts(cfg: Any, train: Examples, labels: Sequence[str]) -> dict[str, NgramWeights]:
