@@ -264,12 +264,12 @@ def _predict(task: Task | None, words: list[str]) -> None:
     if not given.inputs and sys.stdin.isatty():
         print("one input a line, end with Ctrl-D", file=sys.stderr)
     inputs = given.inputs or [line.rstrip("\n") for line in sys.stdin]
-    questions = [predictions.question(run, word, given.signature) for word in inputs]
+    questions = [one for word in inputs for one in predictions.questions(run, word, given.signature)]
     for name, make in tasks.artifacts(run.task).items():
         if (path := getattr(given, name.partition(".")[0].replace("-", "_"))) and questions:
             make(run, questions[0], Path(path))
     for question, answer in zip(questions, run.predict(questions, signature=given.signature), strict=True):
-        told = {name: value for name, value in {**question, **answer}.items() if not isinstance(value, bytes)}
+        told = predictions.readable({**question, **answer})
         as_json = given.json or given.signature
         print(json.dumps(told, ensure_ascii=False) if as_json else run.task.show(question, answer))
 

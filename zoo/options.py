@@ -167,6 +167,30 @@ class Spelling(Group):
 
 
 @dataclass(frozen=True)
+class Series(Group):
+    """How time series are read from files, and where their splits begin."""
+
+    heading = "series"
+
+    targets: str = option("value", "columns to predict, joined by commas", basic=True)
+    past: str = option("", "columns that are known up to now, joined by commas")
+    known: str = option("", "columns that are known in the future too, such as holidays; joined by commas", basic=True)
+    time_column: str = option(
+        "time", "column with the time; several, joined by commas, are the year, month, day, hour and minute", basic=True
+    )
+    series_column: str | None = option(None, "column with the name of the series; without it, each file is one")
+    gaps: Literal["fill", "ignore"] = option(
+        "fill", "fill: a missing row is a step with missing values; ignore: each row is a step, such as a trading day"
+    )
+    returns: bool = option(False, "predict log returns in percent instead of the targets themselves, which are prices")
+    validation_from: str | None = option(
+        None, "where validation begins: a time, a number of steps, or -N steps before the end"
+    )
+    test_from: str | None = option(None, "where the test split begins, in the same forms")
+    end: str | None = option(None, "where the data ends, in the same forms")
+
+
+@dataclass(frozen=True)
 class Decoder(Group):
     heading = "decoder and search"
 

@@ -14,6 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
+from zoo import task as tasks
 from zoo.data.formats import files, tables
 from zoo.errors import InputError, did_you_mean
 from zoo.run import Run
@@ -39,23 +42,42 @@ def answer_file(
     path = Path(source)
     if not path.is_file():
         raise InputError(f"--input {source}: no such file")
-    rows, count, told = _rows(path), 0, time.monotonic()
+    asked, count, told = _asked(run, path, column, signature), 0, time.monotonic()
+    suffix = Path(target).suffix if target else ".jsonl"
+    rows = tasks.optional(run.task, "rows") if suffix != ".jsonl" else None
     with _output(target) as file:
-        write = _writer(file, Path(target).suffix if target else ".jsonl")
-        while chunk := list(islice(rows, CHUNK)):
-            questions = [_question(run, path, number, record, column, signature) for number, record in chunk]
+        write = _writer(file, suffix)
+        while chunk := list(islice(asked, CHUNK)):
             try:
-                answers = run.predict(questions, signature=signature)
+                answers = run.predict([question for _, _, question in chunk], signature=signature)
             except InputError as error:
                 raise InputError(f"{path} lines {chunk[0][0]} to {chunk[-1][0]}: {error}") from error
-            for (_, record), answer in zip(chunk, answers, strict=True):
-                write({**record, **_apart(record, answer)})
+            for (_, record, question), answer in zip(chunk, answers, strict=True):
+                for row in rows(run.cfg, question, answer) if rows else [{**record, **_apart(record, answer)}]:
+                    write(row)
             count += len(chunk)
             if time.monotonic() - told > 2:
                 told = time.monotonic()
                 print(f"{count:,} rows answered", file=sys.stderr, flush=True)
     print(f"{count:,} rows answered" + (f": {target}" if target else ""), file=sys.stderr, flush=True)
     return count
+
+
+def _asked(
+    run: Run, path: Path, column: str | None, signature: str | None
+) -> Iterator[tuple[int, dict, dict[str, Any]]]:
+    """Line number, record and question of every row; where an input is a file, of every question in it."""
+    if questions := tasks.optional(run.task, "questions"):
+        for number, asked in enumerate(questions(run.cfg, run.codec, str(path)), 1):
+            yield number, readable(asked), asked
+        return
+    for number, record in _rows(path):
+        yield number, record, _question(run, path, number, record, column, signature)
+
+
+def readable(values: dict[str, Any]) -> dict[str, Any]:
+    """Without contents of files and arrays, which are too long to read."""
+    return {name: value for name, value in values.items() if not isinstance(value, bytes | np.ndarray)}
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict]]:
@@ -89,6 +111,13 @@ def _question(run: Run, path: Path, number: int, record: dict, column: str | Non
         return question(run, record[name], signature)
     except InputError as error:
         raise InputError(f"{path} line {number}: {error}") from error
+
+
+def questions(run: Run, word: str, signature: str | None = None) -> list[dict]:
+    """The questions that a word of the command line asks: one, or those in the file that it names."""
+    if found := tasks.optional(run.task, "questions"):
+        return list(found(run.cfg, run.codec, word))
+    return [question(run, word, signature)]
 
 
 def question(run: Run, word: str, signature: str | None = None) -> dict:

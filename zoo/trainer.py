@@ -191,6 +191,7 @@ def _run(
             "examples": {split: len(part) for split, part in data.items()},
             "metrics": scores["metrics"],
             "baseline": scores["baseline"],
+            **({"baselines": scores["baselines"]} if len(scores["baselines"]) > 1 else {}),
             "validation": {key: values[best] for key, values in history.items() if key.startswith("val_")} | finished,
             "seconds": seconds | scores["seconds"],
             "tokens_per_second": int(caches["train"].lengths.sum()) * watch.progress.epochs / watch.progress.seconds,

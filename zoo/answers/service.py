@@ -29,7 +29,7 @@ class Service(tf.Module):
         models: the models that the signatures call.
         numeric: the model's outputs → the answer as numbers, by name, for devices without strings; None where an answer
             takes more than one call of the model.
-        defaults: the values of inputs that a question may leave out.
+        defaults: the values of inputs that a question may leave out; or functions that compute them from its others.
         signatures: name → tf.function with an input signature: raw input in, answer out. "serving_default" is the main
             one.
     """
@@ -116,11 +116,14 @@ class Service(tf.Module):
             specs = self.inputs_of(name)
             known = {key: self.defaults[key] for key in specs if key in self.defaults}
             needed = [key for key in specs if key not in known]
+            given = None
             if isinstance(value, dict):
                 if set(needed) <= value.keys():
-                    return name, known | {key: value[key] for key in specs if key in value}
+                    given = {key: value[key] for key in specs if key in value}
             elif len(needed) == 1 and specs[needed[0]].shape.rank == 1 + np.ndim(value):
-                return name, known | {needed[0]: value}
+                given = {needed[0]: value}
+            if given is not None:
+                return name, {key: make(given) if callable(make) else make for key, make in known.items()} | given
         wanted = "; ".join(f"{name}: {', '.join(self.inputs_of(name))}" for name in self.functions)
         raise InputError(f"no answer to {str(value)[:80]!r}: it takes {wanted}")
 

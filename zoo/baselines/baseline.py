@@ -15,6 +15,7 @@ class Baseline:
         name: the method as it is shown in tables.
         answers: one dict per test example, in the form of the task's served answers.
         metrics: name → value, for names in the task's METRICS.
+        seconds: that it took, if the task measures several methods itself.
 
     Raises:
         ValueError: both or neither of `answers` and `metrics` are given.
@@ -23,6 +24,7 @@ class Baseline:
     name: str
     answers: Sequence[dict] | None = None
     metrics: Mapping[str, float] | None = None
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         if (self.answers is None) == (self.metrics is None):

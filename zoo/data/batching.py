@@ -176,8 +176,8 @@ def pad(
     Returns:
         x: the examples' x with a batch axis; arrays with a time axis are padded to the batch's edges.
         y: likewise.
-        sample_weight: float32[R, T] of y's steps, 0 on padding and dummies; or float32[R], 0 on dummies, if `weigh` is
-            "rows" or y has no time axis.
+        sample_weight: float32[R, T] of y's steps, 0 on padding, on dummies and where all of y is NaN; or float32[R], 0
+            on dummies, if `weigh` is "rows" or y has no time axis.
     Raises:
         ValueError: `weigh` is "rows" and y has unsigned integers, which cannot be -1.
     """
@@ -202,6 +202,8 @@ def pad(
         arrays[name] = np.where(keep.reshape(keep.shape + (1,) * (taken.ndim - 2)), taken, filler).astype(taken.dtype)
         if name == "y" and weigh == "steps":
             weight = keep.astype(np.float32)
+            if taken.dtype.kind == "f":  # NaN marks a missing value
+                weight *= ~np.isnan(taken.reshape(*keep.shape, -1)).all(axis=-1)
     weight = np.where(dummy.reshape((-1,) + (1,) * (weight.ndim - 1)), np.float32(0), weight)
     return cache.structure(arrays), arrays["y"], weight
 

@@ -87,9 +87,15 @@ def repeated(train: Iterable[dict], other: Iterable[dict], keys: Sequence[str]) 
 
     def hashes(examples: Iterable[dict]) -> Iterator[int]:
         for example in examples:
-            values = repr([example[key] for key in keys]).encode("utf-8", errors="replace")
-            yield int.from_bytes(hashlib.blake2b(values, digest_size=8).digest())
+            yield int.from_bytes(hashlib.blake2b(_bytes([example[key] for key in keys]), digest_size=8).digest())
 
     known = np.unique(np.fromiter(hashes(train), np.uint64))
     rows = np.flatnonzero(np.isin(np.fromiter(hashes(other), np.uint64), known))
     return rows.tolist()
+
+
+def _bytes(values: list) -> bytes:
+    """Different values give different bytes; the text of an array would be abbreviated."""
+    arrays = [value.tobytes() for value in values if isinstance(value, np.ndarray)]
+    others = [value.shape if isinstance(value, np.ndarray) else value for value in values]
+    return b"".join([repr(others).encode("utf-8", errors="replace"), *arrays])

@@ -6,6 +6,7 @@ from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
 from zoo.layers.images import ImageEncoder, everywhere
 from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
+from zoo.layers.series import ForecastDecoder, Quantiles, SegmentForecaster
 from zoo.layers.tokens import TokenEmbedding
 from zoo.layers.wide import Blend
 
@@ -15,11 +16,14 @@ __all__ = [
     "Blend",
     "CharCNN",
     "CharRNN",
+    "ForecastDecoder",
     "GRU",
     "ImageEncoder",
     "LSTM",
     "Pooling",
+    "Quantiles",
     "RecurrentEncoder",
+    "SegmentForecaster",
     "SimpleRNN",
     "TokenEmbedding",
     "WordDropout",

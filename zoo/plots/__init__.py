@@ -1,5 +1,5 @@
 """The pictures of a run, one module per kind. Each function writes one file."""
 
-from zoo.plots import attention, confusion, learning, lengths, pictures, shaded, tags
+from zoo.plots import attention, confusion, forecasts, learning, lengths, pictures, shaded, tables, tags
 
-__all__ = ["attention", "confusion", "learning", "lengths", "pictures", "shaded", "tags"]
+__all__ = ["attention", "confusion", "forecasts", "learning", "lengths", "pictures", "shaded", "tables", "tags"]

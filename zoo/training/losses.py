@@ -122,3 +122,32 @@ class TagLoss(WeightedMean):
 
     def call(self, y_true, y_pred):
         return tag_nll(y_true, y_pred)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Pinball(WeightedMean):
+    """The mean pinball loss of quantiles, whose minimum are the true quantiles (Koenker & Bassett 1978).
+
+    Args:
+        levels: Q shares of probability.
+
+    Call arguments:
+        y_true: float[B, H, N], NaN where it is missing. The mean of a step is taken over what is observed in it.
+        y_pred: float[B, H, N, Q].
+        sample_weight: float[B, H], 0 on padding and on steps in which nothing is observed.
+    """
+
+    def __init__(self, levels, *, name: str = "pinball", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.levels = tuple(levels)
+
+    def call(self, y_true, y_pred):
+        seen = ops.logical_not(ops.isnan(y_true))
+        off = ops.where(seen, y_true, ops.zeros_like(y_true))[..., None] - y_pred
+        share = ops.convert_to_tensor(self.levels, y_pred.dtype)
+        loss = ops.mean(ops.maximum(share * off, (share - 1) * off), axis=-1)  # [B, H, N]
+        weight = ops.cast(seen, loss.dtype)
+        return ops.sum(loss * weight, axis=-1) / ops.maximum(ops.sum(weight, axis=-1), 1)
+
+    def get_config(self):
+        return super().get_config() | {"levels": self.levels}

@@ -1,0 +1,133 @@
+"""The classical methods of forecasting on the test windows of a task, in the user's units."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from zoo.baselines import series as methods
+from zoo.baselines.baseline import Baseline
+from zoo.data.examples import Examples
+from zoo.data.formats.series import Series
+from zoo.errors import InputError, did_you_mean
+
+MOST_ROWS = 20_000  # training windows that a regression on lags is fitted to, drawn evenly
+YEAR = 31_556_952  # seconds
+
+
+def compare(
+    names: Sequence[str],
+    series: Sequence[Series],
+    train: Examples,
+    test: Examples,
+    *,
+    season: int,
+    levels: Sequence[float],
+    score: Callable[[list[dict], Iterable[dict]], dict],
+    seconds: float,
+) -> list[Baseline]:
+    """The metrics of each method. A local method reads its series from the beginning up to the first target.
+
+    Args:
+        names: of `zoo.baselines.series`: "last", …, "ridge".
+        series: all series of the data.
+        train, test: windows; see `zoo.data.series.windows`.
+        season, levels: as in `zoo.baselines.series.local`.
+        score: answers and their examples → metrics.
+        seconds: after this time a local method is scored on the windows that it has reached, in an even draw of all;
+            its name tells how many these are.
+    Raises:
+        InputError: an unknown name.
+    """
+    known = [*methods.LOCAL, *methods.GLOBAL]
+    for name in names:
+        if name not in known:
+            raise InputError(f"--baselines {name!r}{did_you_mean(name, known)}: expected some of {', '.join(known)}")
+    found = []
+    for name in names:
+        began = time.perf_counter()
+        if name in methods.GLOBAL:
+            result = Baseline(_TITLES[name], metrics=score(_lags(name, train, test, levels), test))
+        else:
+            result = _local(name, series, test, season, levels, score, seconds)
+        spent = time.perf_counter() - began
+        found.append(Baseline(result.name, metrics=result.metrics, seconds=spent))
+    return found
+
+
+_TITLES = {
+    "last": "last value",
+    "seasonal": "seasonal naive",
+    "mean": "moving average",
+    "ar": "autoregression",
+    "arima": "ARIMA",
+    "ets": "exponential smoothing (ETS)",
+    "theta": "Theta",
+    "ewma": "EWMA volatility",
+    "garch": "GARCH(1,1)",
+    "ridge": "ridge on lags",
+    "mlp": "MLP on lags",
+}
+
+
+def _local(name, series, test, season, levels, score, seconds) -> Baseline:
+    whole = {one.name: one.values for one in series}
+    examples = list(test)
+    order = np.random.default_rng(0).permutation(len(examples))
+    answers: dict[int, dict] = {}
+    began = time.perf_counter()
+    for i in order:
+        example = examples[i]
+        horizon, targets = example["target"].shape
+        before = whole[example["series"]][: example["position"]]
+        forecasts = [
+            methods.local(name, before[:, n], horizon=horizon, season=season, levels=levels) for n in range(targets)
+        ]
+        answers[int(i)] = {"quantiles": np.stack(forecasts, axis=1)}  # [H, N, Q]
+        if time.perf_counter() - began > seconds:
+            break
+    reached = sorted(answers)
+    title = _TITLES[name]
+    if len(reached) < len(examples):
+        title += f" on {len(reached):,} of {len(examples):,} windows"
+    return Baseline(title, metrics=score([answers[i] for i in reached], [examples[i] for i in reached]))
+
+
+def _lags(name: str, train: Examples, test: Examples, levels: Sequence[float]) -> list[dict]:
+    """The answers of a regression on the history, the known future and the place in day, week and year."""
+    if len(train) > MOST_ROWS:
+        train = train.select(np.linspace(0, len(train) - 1, MOST_ROWS).astype(int))
+    rows, tests = list(train), list(test)
+    longest = max(len(example["history"]) for example in rows)
+    several = len({example["series"] for example in rows}) > 1
+    past, level, spread = _flat(rows, longest, several)
+    target = (np.array([example["target"] for example in rows]) - level) / spread
+    model = methods.Lags.fit(name, past, target, levels=levels)
+    past, level, spread = _flat(tests, longest, several)
+    quantiles = model(past) * spread[..., None] + level[..., None]
+    return [{"quantiles": one} for one in quantiles]
+
+
+def _flat(rows: list[dict], longest: int, several: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs float[R, F], NaN where the history is shorter; level and spread float[R, 1, N].
+
+    If the data has several series, which may differ in scale, these are the mean and deviation of each history.
+    """
+    targets, columns = rows[0]["target"].shape[1], rows[0]["history"].shape[1]
+    history = np.full([len(rows), longest, columns], np.nan, np.float32)
+    for row, example in zip(history, rows, strict=True):
+        part = example["history"][-longest:]
+        row[longest - len(part) :] = part
+    level, spread = np.zeros([len(rows), 1, targets]), np.ones([len(rows), 1, targets])
+    if several:
+        seen = np.isfinite(history[..., :targets])
+        count = np.maximum(seen.sum(axis=1, keepdims=True), 1)
+        level = np.where(seen, history[..., :targets], 0).sum(axis=1, keepdims=True, dtype=np.float64) / count
+        off = np.where(seen, history[..., :targets] - level, 0)
+        spread = np.maximum(np.sqrt((off**2).sum(axis=1, keepdims=True) / count), 0.01 * np.abs(level) + 1e-9)
+        history[..., :targets] = (history[..., :targets] - level) / spread
+    moments = np.array([example["seconds"] for example in rows])
+    circles = [2 * np.pi * (moments % length) / length for length in (86_400, 7 * 86_400, YEAR)]
+    clock = np.stack([wave(angle) for angle in circles for wave in (np.sin, np.cos)], axis=1)
+    future = np.array([example["future"] for example in rows]).reshape(len(rows), -1)
+    return np.concatenate([history.reshape(len(rows), -1), future, clock], axis=1), level, spread
