@@ -9,7 +9,7 @@ from zoo.baselines import series as methods
 from zoo.baselines.baseline import Baseline
 from zoo.data.examples import Examples
 from zoo.data.formats.series import Series
-from zoo.errors import InputError, did_you_mean
+from zoo.errors import InputError, did_you_mean, needs
 
 MOST_ROWS = 20_000  # training windows that a regression on lags is fitted to, drawn evenly
 YEAR = 31_556_952  # seconds
@@ -37,12 +37,9 @@ def compare(
         seconds: after this time a local method is scored on the windows that it has reached, in an even draw of all;
             its name tells how many these are.
     Raises:
-        InputError: an unknown name.
+        InputError: as `check`.
     """
-    known = [*methods.LOCAL, *methods.GLOBAL]
-    for name in names:
-        if name not in known:
-            raise InputError(f"--baselines {name!r}{did_you_mean(name, known)}: expected some of {', '.join(known)}")
+    check(names)
     found = []
     for name in names:
         began = time.perf_counter()
@@ -53,6 +50,16 @@ def compare(
         spent = time.perf_counter() - began
         found.append(Baseline(result.name, metrics=result.metrics, seconds=spent))
     return found
+
+
+def check(names: Sequence[str]) -> None:
+    """Raises InputError if there is no method of one of these names, or a package that it needs is missing."""
+    known = [*methods.LOCAL, *methods.GLOBAL]
+    for name in names:
+        if name not in known:
+            raise InputError(f"--baselines {name!r}{did_you_mean(name, known)}: expected some of {', '.join(known)}")
+        if package := methods.PACKAGES.get(name):
+            needs(package, extra="forecasting", purpose=f"the baseline {name!r}")
 
 
 _TITLES = {

@@ -22,6 +22,7 @@ from zoo.errors import InputError
 
 DAY = 86_400
 CIRCLES = ((DAY, 0), (7 * DAY, 3 * DAY), (31_556_952, 0))  # seconds of a day, a week, a year; 1970-01-01 was a Thursday
+MOST_SEASONS = 4  # that are searched for an observation of the same phase
 SMALLEST = 1e-6  # of a standard deviation: a constant column stays at 0
 
 
@@ -35,6 +36,7 @@ class Shape:
         lookback: the longest history.
         horizon: steps to predict.
         season: steps after which the series resembles itself.
+        long_season: the same for a longer season, such as the week of hourly data; 0: none.
     """
 
     targets: int
@@ -43,6 +45,11 @@ class Shape:
     lookback: int
     horizon: int
     season: int
+    long_season: int = 0
+
+    @property
+    def seasons(self) -> list[int]:
+        return [self.season, self.long_season] if self.long_season else [self.season]
 
     @property
     def columns(self) -> int:
@@ -209,7 +216,8 @@ def inputs(
         future: float32[B, ≤ H, known]; None if no covariate is known in advance.
         seconds: int64[B], the time of the first step to predict; None if the steps have no dates.
         scale: "train" (the scaler's mean and deviation) or "window" (those of the targets in the row's own history).
-        anchor: "none", "last" (the last observation) or "season" (the observation a whole number of seasons before).
+        anchor: "none", "last" (the last observation) or "season" (the latest observation a whole number of seasons
+            before).
     Raises:
         tf.errors.InvalidArgumentError: a row has no step.
     """
@@ -247,26 +255,24 @@ def inputs(
         future = tf.pad(future, [[0, 0], [0, H - tf.shape(future)[1]], [0, 0]], constant_values=float("nan"))
         known = tf.math.is_finite(future)
         later += [_scaled(future, known, mean[-K:], std[-K:]), tf.cast(known, tf.float32)]
-    # The observation a whole number of seasons before each step to predict.
-    back = lengths[:, None] + ahead - shape.season * (1 + ahead // shape.season)  # [B, H]
-    place = tf.clip_by_value(back, 0, tf.shape(index)[0] - 1)
-    was_seen = tf.gather(flags[..., :N], place, batch_dims=1) * tf.cast(back >= 0, tf.float32)[:, :, None]
-    season = tf.gather(scaled[..., :N], place, batch_dims=1) * was_seen
-    later += [season, was_seen]
+    before = [_seasons_before(scaled[..., :N], flags[..., :N], lengths, H, season) for season in shape.seasons]
+    later += [part for pair in before for part in pair]
 
     newest = tf.gather(last[..., :N], lengths - 1, batch_dims=1)  # [B, N]
     recent = tf.gather(
         tf.transpose(scaled[..., :N], [0, 2, 1]), tf.maximum(newest, 0)[:, :, None], batch_dims=2
     )  # [B, N, 1]; 0 where nothing was seen
     recent = tf.tile(tf.transpose(recent, [0, 2, 1]), [1, H, 1])
-    anchors = {"none": tf.zeros([rows, H, N]), "last": recent, "season": tf.where(was_seen > 0, season, recent)}
+    anchors = {"none": tf.zeros([rows, H, N]), "last": recent}
+    for name, (value, flag) in zip(("season", "long_season"), before, strict=False):
+        anchors[name] = tf.where(flag > 0, value, recent)
     return Inputs(tf.concat(past, axis=2), tf.concat(later, axis=2), anchors[anchor], level, spread, lengths)
 
 
 def sizes(shape: Shape, scaler: Scaler, *, dated: bool) -> tuple[int, int]:
     """P and F: how many numbers `inputs` gives for each step of the past and of the future."""
     clock = 2 * sum(0 < scaler.step < length for length, _ in CIRCLES) if dated else 0
-    return 1 + 3 * shape.columns + clock, 1 + clock + 2 * shape.known + 2 * shape.targets
+    return 1 + 3 * shape.columns + clock, 1 + clock + 2 * shape.known + 2 * shape.targets * len(shape.seasons)
 
 
 def _scaled(values: tf.Tensor, seen: tf.Tensor, centre: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
@@ -290,6 +296,28 @@ def _scale(
     # One value has no spread. A share of the level keeps a nearly constant history from blowing up what follows.
     floor = tf.maximum(0.01 * tf.abs(level), 1e-6)
     return level, tf.where(count > 1, tf.maximum(own, floor), tf.maximum(std, floor))
+
+
+def _seasons_before(
+    values: tf.Tensor, seen: tf.Tensor, lengths: tf.Tensor, horizon: int, season: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The latest observation a whole number of seasons before each step to predict.
+
+    Args:
+        values, seen: float32[B, T, N]; `seen` is 1 where there is an observation.
+        lengths: int32[B].
+    Returns:
+        the values, 0 where there is none, and whether there is one: float32[B, H, N] each.
+    """
+    ahead = tf.range(horizon)
+    found = known = tf.zeros([tf.shape(values)[0], horizon, values.shape[2]])
+    for k in range(1, MOST_SEASONS + 1):
+        back = lengths[:, None] + ahead - season * (k + ahead // season)  # [B, H]
+        place = tf.clip_by_value(back, 0, tf.shape(values)[1] - 1)
+        use = tf.gather(seen, place, batch_dims=1) * tf.cast(back >= 0, tf.float32)[:, :, None] * (1 - known)
+        found += tf.gather(values, place, batch_dims=1) * use
+        known += use
+    return found, known
 
 
 def _last_seen(seen: tf.Tensor, longest: int) -> tf.Tensor:

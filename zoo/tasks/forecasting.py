@@ -41,6 +41,9 @@ class Config(options.Series, options.Forward, options.Training):
     horizon: int = option(24, "steps to predict", low=1, basic=True)
     lookback: int = option(168, "steps of history that are read, at most", low=1, basic=True)
     season: int = option(24, "steps after which a series resembles itself", low=1, basic=True)
+    long_season: int = option(
+        0, "the same for a longer season, such as 168 for the week of hourly data; 0: none", low=0
+    )
     network: Literal["steps", "segments"] = option(
         "steps", "read every step and the known future, or segments of the targets alone (SegRNN)"
     )
@@ -48,7 +51,7 @@ class Config(options.Series, options.Forward, options.Training):
     scale: Literal["train", "window"] = option(
         "window", "scale the targets by the training split, or by each history itself, where series differ in scale"
     )
-    anchor: Literal["none", "last", "season"] = option(
+    anchor: Literal["none", "last", "season", "long_season"] = option(
         "season", "predict the difference from the last value, or from the value one season before"
     )
     levels: str = option("0.025,0.05,0.1,0.25,0.5,0.75,0.9,0.95,0.975", "levels of the quantiles, joined by commas")
@@ -118,7 +121,7 @@ def source(cfg: Config) -> Sequence[files.Series]:
 
 def shape(cfg: Config) -> series.Shape:
     targets, past, known = columns(cfg)
-    return series.Shape(len(targets), len(past), len(known), cfg.lookback, cfg.horizon, cfg.season)
+    return series.Shape(len(targets), len(past), len(known), cfg.lookback, cfg.horizon, cfg.season, cfg.long_season)
 
 
 def levels(cfg: Config) -> list[float]:
@@ -142,6 +145,9 @@ def levels(cfg: Config) -> list[float]:
 def examples(cfg: Config, split: str) -> Examples | None:
     """Windows as {"history", "future", "target": float[steps, columns], "series", "time", …}; see `series.windows`."""
     levels(cfg)
+    baselines.forecasts.check(cfg.baselines.split(","))
+    if cfg.anchor == "long_season" and not cfg.long_season:
+        raise InputError("--anchor long_season needs --long-season, such as 168 for the week of hourly data")
     stride = cfg.stride if split == "train" else 1
     return series.windows(source(cfg), split, shape(cfg), stride=stride, shortest=cfg.shortest, data=cfg.data)
 

@@ -14,7 +14,7 @@ import keras
 from zoo.data.batching import Planned
 from zoo.errors import InputError
 from zoo.metrics.metric import Metric, direction
-from zoo.training import checkpoints, optimizers
+from zoo.training import checkpoints, devices, optimizers
 
 
 class Progress(keras.callbacks.Callback):
@@ -54,6 +54,16 @@ class Progress(keras.callbacks.Callback):
             logs["gradient_norm"] = optimizers.of(self.model).gradient_norm
             logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         optimizers.of(self.model).reset_gradient_norm()
+
+
+class KeepMemory(keras.callbacks.Callback):
+    """Keeps freed memory at every step; see `devices.keep_freed_memory`. It takes microseconds."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        devices.keep_freed_memory()
+
+    def on_test_batch_begin(self, batch, logs=None):
+        devices.keep_freed_memory()
 
 
 class History(keras.callbacks.History):
@@ -191,4 +201,4 @@ def for_run(
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if cfg.average_weights else []
     logs = keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False)
     finite = StopAtNaN(cfg, directory, batches)
-    return Watch([saving, finite, *averaging, progress, *own, stopping, history, logs], progress, saving)
+    return Watch([KeepMemory(), saving, finite, *averaging, progress, *own, stopping, history, logs], progress, saving)
