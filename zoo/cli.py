@@ -281,10 +281,17 @@ def _evaluate(task: Task | None, words: list[str]) -> None:
     parser = _run_parser(task, "evaluate")
     parser.add_argument("--data", help="sample, tfds:NAME or a directory (default: the data it was trained on)")
     parser.add_argument("--split", choices=("train", "validation", "test"), default="test")
+    parser.add_argument("--backtest", metavar="N", type=_positive, help="score N parts of the test split in turn")
+    parser.add_argument("--refit", action="store_true", help="with --backtest: train anew before each part")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--report", action="store_true", help=argparse.SUPPRESS)  # for a run on another backend
     given = parser.parse_all(words)
     run = _load(task, given.run_dir)
+    if given.refit and not given.backtest:
+        raise InputError("--refit needs --backtest N")
+    if given.backtest:
+        _backtest(run, given)
+        return
     scores = run.report() if given.report else run.evaluate(given.data, split=given.split)
     if given.json:
         print(json.dumps(scores))
@@ -292,6 +299,37 @@ def _evaluate(task: Task | None, words: list[str]) -> None:
     formats = {metric.name: metric.format for metric in run.task.METRICS}
     for name, value in scores.items():
         print(f"{name:<18} {format(value, formats.get(name, '.4f')) if isinstance(value, float) else value}")
+
+
+def _backtest(run: Any, given: argparse.Namespace) -> None:
+    """Scores the run, or one that is trained for it, on parts of the test split that follow one another."""
+    import dataclasses
+
+    from zoo import trainer
+
+    make = tasks.optional(run.task, "folds")
+    if not make or given.data or given.split != "test":
+        raise InputError(
+            f"--backtest: {run.name} has no order in time"
+            if not make
+            else "--backtest takes the test split of the run's own data"
+        )
+    rows = []
+    for number, cfg in enumerate(make(run.cfg, given.backtest), 1):
+        print(f"part {number} of {given.backtest}", file=sys.stderr, flush=True)
+        if given.refit:
+            with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+                rows.append(trainer.train(run.task, cfg, directory=Path(folder) / "run").metrics["metrics"])
+        else:
+            with contextlib.redirect_stdout(sys.stderr):
+                rows.append(dataclasses.replace(run, cfg=cfg).evaluate())
+    if given.json:
+        print(json.dumps(rows))
+        return
+    for metric in run.task.METRICS:
+        values = [row[metric.name] for row in rows]
+        parts = "  ".join(f"{metric.text(value):>8}" for value in values)
+        print(f"{metric.name:<12} {metric.text(statistics.mean(values)):>8}   in turn: {parts}")
 
 
 def _export(task: Task | None, words: list[str]) -> None:

@@ -45,6 +45,7 @@ OPTIONAL = {
     "draw": "(run, answers, examples) → writes plots and tables of a whole split into the run's directory",
     "questions": "(cfg, codec, path) → questions, for a task whose input is a file, as `zoo predict` reads it",
     "rows": "(cfg, question, answer) → rows of a table, for a task whose answer does not fit into one row",
+    "folds": "(cfg, count) → Configs whose test splits follow one another, for `zoo evaluate RUN_DIR --backtest`",
     "start": "(cfg, model) → sets weights before training; says where they came from, layer → origin",
     "plan": "(cfg, cache, *, seed, replicas, share, longest) → zoo.data.batching.Planned; else buckets by length",
     "watch": "(run, validation examples) → callbacks of the task's own",

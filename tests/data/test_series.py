@@ -40,7 +40,7 @@ def test_a_missing_row_is_a_step_with_missing_values(tmp_path):
     np.testing.assert_array_equal(filled.values[:, 0], [1, 2, NAN, NAN, 5])
     (ignored,) = files.read(str(tmp_path), Columns(("value",), gaps="ignore"))
     np.testing.assert_array_equal(ignored.values[:, 0], [1, 2, 5])
-    assert ignored.step == 0
+    assert (ignored.step, ignored.when(2), ignored.when(3)) == (0, "2024-03-05 00:00", "2024-03-05 00:00 + 1")
 
 
 def test_the_time_may_stand_in_several_columns_or_be_a_number_or_absent(tmp_path):
@@ -48,9 +48,9 @@ def test_the_time_may_stand_in_several_columns_or_be_a_number_or_absent(tmp_path
     (one,) = files.read(write(tmp_path, "a.csv", text), Columns(("value",), time=("year", "month", "day", "hour")))
     assert (one.step, len(one.values), one.when(1)) == (3600, 5, "2013-03-01 01:00")
     (one,) = files.read(write(tmp_path, "a.csv", "time,value\n3,1\n5,2\n7,3\n"), VALUE)
-    assert (one.step, one.when(2), len(one.values)) == (0, "5", 3)
+    assert (one.step, one.when(2), len(one.values)) == (2, "7", 3)
     (one,) = files.read(write(tmp_path, "a.csv", "value\n1\n2\n"), VALUE)
-    assert (one.step, one.when(1)) == (0, "1")
+    assert (one.step, one.when(1), one.when(2)) == (1, "1", "2")
 
 
 def test_many_series_in_one_table_and_in_json_lines(tmp_path):
@@ -83,7 +83,7 @@ def test_splits_begin_where_their_files_do_or_where_options_say(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("time,value\n2024-03-01,1\n2024-03-01,2\n", "line 3: the time 2024-03-01 00:00:00 of 'series' is there twice"),
+        ("time,value\n2024-03-01,1\n2024-03-01,2\n", "line 3: the time 2024-03-01 00:00 of 'series' is there twice"),
         ("time,value\n2024-03-02,1\n2024-03-01,2\n", "line 3: the time .* comes after a later one"),
         (
             "time,value\n2024-03-01,1\n2024-03-02,2\n2024-03-03,2\n2024-03-03 05:00,3\n",
@@ -115,7 +115,9 @@ SHAPE = series.Shape(targets=1, past=0, known=0, lookback=4, horizon=2, season=3
 
 
 def counting(length: int = 20) -> Series:
-    return Series("n", ("value",), np.arange(length, dtype=np.float32)[:, None], 0, 3600, 12, 16)
+    return Series(
+        "n", ("value",), np.arange(length, dtype=np.float32)[:, None], 3600 * np.arange(length), True, 3600, 12, 16
+    )
 
 
 def test_every_target_belongs_to_one_split_and_no_window_sees_its_future():
@@ -150,7 +152,7 @@ def test_the_naive_error_is_that_of_the_season_before():
 def test_the_question_after_a_series_takes_the_known_future_from_its_end():
     shape = series.Shape(targets=1, past=0, known=1, lookback=4, horizon=3, season=1)
     values = np.array([[1, 7], [2, 7], [3, 7], [NAN, 8], [NAN, 9]], np.float32)
-    asked = series.question(Series("n", ("y", "k"), values, 0, 3600, 0, 0), shape)
+    asked = series.question(Series("n", ("y", "k"), values, 3600 * np.arange(5), True, 3600), shape)
     np.testing.assert_array_equal(asked["history"], values[:3])
     np.testing.assert_array_equal(asked["future"][:, 0], [8, 9, NAN])
     assert asked["time"] == "1970-01-01 03:00"

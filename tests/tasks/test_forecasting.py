@@ -148,6 +148,24 @@ def test_a_file_is_forecast_from_its_end(trained_forecasting: Trained, tmp_path,
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_backtest_scores_the_parts_of_the_test_split_in_turn(trained_forecasting: Trained, capsys, tmp_path):
+    rows = [f"{40 + hour % 24},0.5,{hour % 7}" for hour in range(500)]
+    (tmp_path / "a.csv").write_text("\n".join(["load,cloud,temperature", *rows]) + "\n")
+    cfg = forecasting.Config(data=str(tmp_path), targets="load", past="cloud", known="temperature", **SMALL)
+    parts = forecasting.folds(cfg, 3)
+    found = [forecasting.source(part)[0] for part in parts]
+    assert [(one.validation, one.test, len(one.values)) for one in found] == [
+        (402, 452, 468),
+        (418, 468, 484),
+        (434, 484, 500),
+    ]
+    with pytest.raises(InputError, match="parts of 4, too few for a horizon of 5"):
+        forecasting.folds(cfg, 12)
+    run = trained_forecasting.run
+    assert cli.main(["evaluate", str(run.directory), "--backtest", "2", "--json"]) == 0
+    assert all(0 < row["mase"] for row in json.loads(capsys.readouterr().out))
+
+
 @pytest.fixture(scope="module")
 def trained_forecasting(tmp_path_factory) -> Trained:
     task = tasks.get("forecasting")

@@ -109,7 +109,7 @@ def _window(one: Series, start: int, shape: Shape) -> dict:
     return {
         "series": one.name,
         "time": one.when(start),
-        "seconds": one.start + start * one.step if one.step else 0,
+        "seconds": int(one.times[0]) + start * one.step if one.dated and one.step else 0,
         "position": start,
         "history": one.values[max(start - shape.lookback, 0) : start],
         "future": one.values[start:until, shape.targets + shape.past :],
@@ -164,7 +164,9 @@ class Scaler:
         counts = np.maximum(seen.sum(axis=0), 1)
         mean = np.where(seen, values, 0).sum(axis=0) / counts
         std = np.sqrt((np.where(seen, values - mean, 0) ** 2).sum(axis=0) / counts)
-        return cls(series[0].columns, mean, np.where(std > SMALLEST * np.abs(mean), std, 1.0), series[0].step)
+        return cls(
+            series[0].columns, mean, np.where(std > SMALLEST * np.abs(mean), std, 1.0), series[0].step * series[0].dated
+        )
 
     def save(self, file: Path) -> None:
         found = {"columns": self.columns, "mean": self.mean.tolist(), "std": self.std.tolist(), "step": self.step}

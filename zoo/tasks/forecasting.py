@@ -11,6 +11,7 @@ quantiles: Wen et al. 2017, https://arxiv.org/abs/1711.11053 Numbers and cost: t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,9 +115,10 @@ def read(cfg: Config, data: str, **borders: str | None) -> Sequence[files.Series
 
 
 def source(cfg: Config) -> Sequence[files.Series]:
+    borders = {"validation": cfg.validation_from, "test": cfg.test_from, "end": cfg.end}
     if cfg.data == "sample":
-        return load.series()
-    return read(cfg, cfg.data, validation=cfg.validation_from, test=cfg.test_from, end=cfg.end)
+        return [one.divided(cfg.validation_share, **borders) for one in load.series()]
+    return read(cfg, cfg.data, **borders)
 
 
 def shape(cfg: Config) -> series.Shape:
@@ -256,6 +258,32 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
 def questions(cfg: Config, codec: codecs.Codec, path: str) -> Iterable[dict]:
     """A question for each series of a file: what comes after its last row? Rows of the known future may follow."""
     return [series.question(one, shape(cfg)) for one in read(cfg, path)]
+
+
+def folds(cfg: Config, count: int) -> list[Config]:
+    """The test split in `count` parts of one length, each with the validation split right before it.
+
+    Raises:
+        InputError: a part is shorter than the horizon.
+    """
+    every = source(cfg)
+    length = min(len(one.values) - one.test for one in every)
+    held_out = min(one.test - one.validation for one in every)
+    size = length // count
+    if size < cfg.horizon:
+        raise InputError(
+            f"--backtest {count}: {length:,} test steps give parts of {size:,}, too few for a horizon of {cfg.horizon}"
+        )
+    starts = [length - size * (count - i) for i in range(count)]
+    return [
+        dataclasses.replace(
+            cfg,
+            validation_from=str(start - length - held_out),
+            test_from=str(start - length),
+            end=str(start + size - length) if start + size < length else None,
+        )
+        for start in starts
+    ]
 
 
 def finish(run, validation: Examples) -> dict[str, float]:

@@ -6,6 +6,7 @@
 A missing value is an empty cell, NA, NaN or null. A missing row is a gap, whose values are missing too.
 """
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,25 +35,61 @@ class Series:
         name: unique in its data set.
         columns: the names of the C columns.
         values: float32[T, C]; NaN where a value is missing.
-        start: the time of the first step, in seconds since 1970-01-01 UTC, or its number.
-        step: seconds from one step to the next; 0 if the steps have no dates.
-        validation, test: the first step of these splits; what is before belongs to train.
+        times: int64[T], the time of each step in seconds since 1970-01-01 UTC, or its number.
+        dated: whether the times are dates.
+        step: from one time to the next; 0 if the distances differ, as between trading days.
+        validation, test: the first step of these splits; earlier steps belong to train.
     """
 
     name: str
     columns: tuple[str, ...]
     values: np.ndarray
-    start: int
+    times: np.ndarray
+    dated: bool
     step: int
-    validation: int
-    test: int
+    validation: int = 0
+    test: int = 0
 
     def when(self, position: int) -> str:
-        """The time of a step as text; its number if the steps have no dates."""
-        if not self.step:
-            return str(self.start + position)
-        moment = datetime.fromtimestamp(self.start + position * self.step, UTC)
-        return moment.strftime("%Y-%m-%d %H:%M:%S" if self.step % 60 else "%Y-%m-%d %H:%M")
+        """The time of a step as text, also of one after the end."""
+        inside = min(position, len(self.times) - 1)
+        time = int(self.times[inside]) + (position - inside) * self.step
+        after = f" + {position - inside}" if position > inside and not self.step else ""
+        return _text(time, self.dated) + after
+
+    def divided(self, share: float, validation: str | None, test: str | None, end: str | None) -> "Series":
+        """The same series with other splits; see `read`.
+
+        Raises:
+            InputError: the splits do not follow one another.
+        """
+        last = len(self.values) if end is None else self._place(end)
+        first_test = self._place(test) if test else self.test or round(last * (1 - share))
+        wanted = max(round(last * share), 1)
+        first_validation = self._place(validation) if validation else self.validation or max(first_test - wanted, 0)
+        if not first_validation <= first_test <= last:
+            raise InputError(
+                f"series {self.name!r}: validation begins at step {first_validation:,}, test at {first_test:,}, and "
+                f"the data ends at {last:,}; expected this order: --validation-from, --test-from and --end set them"
+            )
+        return dataclasses.replace(
+            self, values=self.values[:last], times=self.times[:last], validation=first_validation, test=first_test
+        )
+
+    def _place(self, option: str) -> int:
+        """The step that an option names."""
+        if option.lstrip("-").isdecimal():
+            number, length = int(option), len(self.values)
+            return min(max(number + length if number < 0 else number, 0), length)
+        try:
+            moment = datetime.fromisoformat(option)
+        except ValueError:
+            raise InputError(
+                f"{option!r} is not a time such as 2016-07-01, nor a number of steps such as 8640 or -48"
+            ) from None
+        if not self.dated:
+            raise InputError(f"{option!r} is a time, and the data has none; give a number of steps")
+        return int(np.searchsorted(self.times, _seconds(moment)))
 
 
 @dataclass(frozen=True)
@@ -279,22 +316,10 @@ def _series(
             raise InputError(f"{path} line {line}: a gap of {np.diff(places)[i - 1]:,} steps before this row")
     filled = np.full((int(places[-1]) + 1, values.shape[1]), np.nan, np.float32)
     filled[places] = values
-    start, step = int(times[0]), step if dated and columns.gaps == "fill" else 0
-
-    def border(option: str | None, default: int) -> int:
-        return default if option is None else _border(option, times, places, len(filled), dated)
-
-    last = border(end, len(filled))
+    grid = times[0] + step * np.arange(len(filled)) if step else times
     begins = {split: int(places[row]) for split, row in rows.begins.items()}
-    first_test = border(test, begins.get("test", round(last * (1 - share))))
-    wanted = max(round(last * share), 1)
-    first_validation = border(validation, begins.get("validation", max(first_test - wanted, 0)))
-    if not first_validation <= first_test <= last:
-        raise InputError(
-            f"series {name!r}: validation begins at step {first_validation:,}, test at {first_test:,}, and the data "
-            f"ends at {last:,}; expected this order: --validation-from, --test-from and --end set them"
-        )
-    return Series(name, columns.values, filled[:last], start, step, first_validation, first_test)
+    found = Series(name, columns.values, filled, grid, dated, step, begins.get("validation", 0), begins.get("test", 0))
+    return found.divided(share, validation, test, end)
 
 
 def _returns(prices: np.ndarray) -> np.ndarray:
@@ -304,22 +329,8 @@ def _returns(prices: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(found), found, np.nan).astype(np.float32)
 
 
-def _border(option: str, times: np.ndarray, places: np.ndarray, length: int, dated: bool) -> int:
-    """The step that an option names."""
-    if option.lstrip("-").isdecimal():
-        number = int(option)
-        return min(max(number + length if number < 0 else number, 0), length)
-    try:
-        moment = datetime.fromisoformat(option)
-    except ValueError:
-        raise InputError(
-            f"{option!r} is not a time such as 2016-07-01, nor a number of steps such as 8640 or -48"
-        ) from None
-    if not dated:
-        raise InputError(f"{option!r} is a time, and the data has none; give a number of steps")
-    row = np.searchsorted(times, _seconds(moment))
-    return int(places[row]) if row < len(places) else length
-
-
 def _text(time: int, dated: bool) -> str:
-    return datetime.fromtimestamp(int(time), UTC).strftime("%Y-%m-%d %H:%M:%S") if dated else str(time)
+    if not dated:
+        return str(time)
+    moment = datetime.fromtimestamp(int(time), UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S" if time % 60 else "%Y-%m-%d %H:%M")

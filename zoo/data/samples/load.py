@@ -10,7 +10,7 @@ HOURS, START = 2_400, 1_704_067_200  # 2024-01-01 00:00 UTC, a Monday
 
 
 def series() -> list[Series]:
-    """Columns load, cloud and temperature; the last two tenths of 2,400 hours are validation and test.
+    """Columns load, cloud and temperature, 2,400 hours each.
 
     The load has a daily and a weekly season and a trend. It rises when it is colder than 15 degrees or warmer than 20;
     the temperature is a driver that the forecast of the weather tells in advance. The cloud cover is known for the past
@@ -38,6 +38,5 @@ def _district(number: int, name: str, usual: float) -> Series:
     values[rng.random(HOURS) < 0.03, 0] = np.nan
     for begin in rng.integers(0, HOURS - 12, 8):
         values[begin : begin + int(rng.integers(4, 12)), :2] = np.nan  # an outage; the weather is known all the same
-    tenth = HOURS // 10
     names = tuple(column for kind in COLUMNS for column in kind)
-    return Series(name, names, values.astype(np.float32), START, 3600, HOURS - 2 * tenth, HOURS - tenth)
+    return Series(name, names, values.astype(np.float32), START + 3600 * hour, dated=True, step=3600)
