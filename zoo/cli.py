@@ -339,7 +339,7 @@ def _export(task: Task | None, words: list[str]) -> None:
         "--format",
         choices=("saved_model", "litert", "onnx"),
         default="saved_model",
-        help="saved_model for TensorFlow and its servers; litert or onnx for small devices: ids in, no text",
+        help="saved_model for TensorFlow and its servers; litert or onnx for small devices: numbers in, no text",
     )
     parser.add_argument("--keep", metavar="N", type=_positive, help="delete all but the newest N versions")
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)

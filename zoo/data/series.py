@@ -233,7 +233,7 @@ def inputs(
     index = tf.range(tf.minimum(steps, shape.lookback))
     real = index < lengths[:, None]  # [B, T]
     values = tf.gather(history, tf.where(real, first[:, None] + index, 0), batch_dims=1)  # [B, T, C]
-    seen = tf.math.is_finite(values) & real[:, :, None]
+    seen = _observed(values) & real[:, :, None]
 
     mean, std = (tf.constant(part, tf.float32) for part in (scaler.mean, scaler.std))
     level, spread = _scale(values[..., :N], seen[..., :N], mean[:N], std[:N], scale)
@@ -242,7 +242,7 @@ def inputs(
     scaled = _scaled(values, seen, centre, width)
     flags = tf.cast(seen, tf.float32)
     last = _last_seen(seen, shape.lookback)  # [B, T, C], −1 where nothing was seen yet
-    gap = tf.where(real[:, :, None], tf.math.log1p(tf.cast(index[None, :, None] - last, tf.float32)), 0.0)
+    gap = tf.where(real[:, :, None], tf.math.log(1 + tf.cast(index[None, :, None] - last, tf.float32)), 0.0)
     past = [tf.cast(real, tf.float32)[:, :, None], scaled, flags, gap]
 
     ahead = tf.range(H)
@@ -255,7 +255,7 @@ def inputs(
     if K and future is not None:
         future = future[:, :H]
         future = tf.pad(future, [[0, 0], [0, H - tf.shape(future)[1]], [0, 0]], constant_values=float("nan"))
-        known = tf.math.is_finite(future)
+        known = _observed(future)
         later += [_scaled(future, known, mean[-K:], std[-K:]), tf.cast(known, tf.float32)]
     before = [_seasons_before(scaled[..., :N], flags[..., :N], lengths, H, season) for season in shape.seasons]
     later += [part for pair in before for part in pair]
@@ -277,9 +277,22 @@ def sizes(shape: Shape, scaler: Scaler, *, dated: bool) -> tuple[int, int]:
     return 1 + 3 * shape.columns + clock, 1 + clock + 2 * shape.known + 2 * shape.targets * len(shape.seasons)
 
 
+def _observed(values: tf.Tensor) -> tf.Tensor:
+    """False for NaN and infinities. `tf.math.is_finite` and `<=` are true for NaN after conversion by tf2onnx 1.17."""
+    return tf.abs(values) < tf.float32.max
+
+
+def _or_zero(values: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
+    """The values, and 0 where nothing was seen. `tf.where` is a product in ONNX, in which 0 · NaN is NaN."""
+    flat = tf.reshape(values, [-1])
+    size = tf.shape(flat)[0]
+    place = tf.where(tf.reshape(seen, [-1]), tf.range(size), size)
+    return tf.reshape(tf.gather(tf.concat([flat, [0.0]], axis=0), place), tf.shape(values))
+
+
 def _scaled(values: tf.Tensor, seen: tf.Tensor, centre: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """0 where nothing was seen; the value there is replaced first, because 0 · NaN is NaN."""
-    return tf.where(seen, (tf.where(seen, values, 0.0) - centre) / width, 0.0)
+    """0 where nothing was seen."""
+    return tf.where(seen, (_or_zero(values, seen) - centre) / width, 0.0)
 
 
 def _scale(
@@ -291,7 +304,7 @@ def _scale(
         return tf.broadcast_to(mean, shape), tf.broadcast_to(std, shape)
     weight = tf.cast(seen, tf.float32)
     count = tf.reduce_sum(weight, axis=1, keepdims=True)
-    clean = tf.where(seen, values, 0.0)
+    clean = _or_zero(values, seen)
     level = tf.where(count > 0, tf.reduce_sum(clean, axis=1, keepdims=True) / tf.maximum(count, 1.0), mean)
     off = tf.where(seen, clean - level, 0.0)
     own = tf.sqrt(tf.reduce_sum(off * off, axis=1, keepdims=True) / tf.maximum(count, 1.0))

@@ -1,9 +1,10 @@
-"""A model for small devices: a LiteRT or ONNX file, ids in, numbers out, with its vocabularies beside it.
+"""A model for small devices: a LiteRT or ONNX file, numbers in, numbers out, with the codec's files beside it.
 
     run directory → child process: trace with Keras' own loops, convert → temporary folder
                   → the format's own runtime: answers must equal the model's → rename to the next version
 
-Neither format has tables of strings, so the application turns text into ids, by the rules of the task's `encode`.
+Neither format has tables of strings, so the application turns text into ids, by the rules of the task's `encode`. Where
+the main signature takes and gives numbers alone, it is converted as it is.
 LiteRT takes one row per call, of any length; ONNX takes any number of rows, right-padded with 0.
 """
 
@@ -42,13 +43,13 @@ def publish(run: Any, folder: Path, kind: str, *, keep: int | None = None) -> Pa
         InputError: the answer needs a search around the model, a package is missing, or `folder` cannot be written.
         RuntimeError: the child process failed, or the converted model answers differently.
     """
-    if not run.service.numeric:
+    if not can(run):
         raise InputError(
             f"{run.name} cannot be exported as {kind}: its answers come from a search around the model, which "
             "this format cannot hold; use --format saved_model"
         )
     errors.needs(*PACKAGES[kind], extra=kind, purpose=f"--format {kind}")
-    trials = [(x, _arrays(run.service.numeric(run.model(structured(run.model, x))))) for x in encoded(run, 8)]
+    trials = trial_answers(run, 8)
 
     def prove(path: Path) -> None:
         answer = load(path)
@@ -82,10 +83,13 @@ def trace(run: Any, folder: Path, kind: str) -> None:
     recurrent.use_keras_loops(run.model)  # before anything is traced
     run.codec.save(folder)
     rows = 1 if kind == "litert" else None  # LiteRT: the state of a loop has a fixed size
-    specs = [tf.TensorSpec([rows, *x.shape[1:]], x.dtype, name=x.name) for x in run.model.inputs]
+    inputs = run.model.inputs if run.service.numeric else run.service.inputs.values()
+    specs = [tf.TensorSpec([rows, *x.shape[1:]], x.dtype, name=x.name) for x in inputs]
 
     @tf.function(input_signature=specs)
     def numbers(*inputs):
+        if not run.service.numeric:
+            return run.service.functions["serving_default"].python_function(*inputs)
         named = {spec.name: value for spec, value in zip(specs, inputs, strict=True)}
         return run.service.numeric(run.model(structured(run.model, named), training=False))
 
@@ -113,6 +117,19 @@ def _litert(numbers: Any) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures=module.numbers, options=NO_GRADIENTS)
         return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+
+
+def can(run: Any) -> bool:
+    """Whether the answer is one call of the model, or comes from a signature of numbers."""
+    return bool(run.service.numeric) or all(spec.dtype != tf.string for spec in run.service.inputs.values())
+
+
+def trial_answers(run: Any, count: int) -> list[tuple[Arrays, Arrays]]:
+    """Inputs and answers of the first examples of a run, each a batch of one."""
+    service = run.service
+    if not service.numeric:
+        return [service.ask("serving_default", [service.question(row)[1]]) for row in run.first_examples(count)]
+    return [(x, _arrays(service.numeric(run.model(structured(run.model, x))))) for x in encoded(run, count)]
 
 
 def encoded(run: Any, count: int) -> list[Arrays]:

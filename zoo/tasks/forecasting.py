@@ -212,8 +212,8 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
 
 
 def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
-    form, wanted = shape(cfg), tf.constant(levels(cfg), tf.float32)
-    middle, with_time = int(np.argmin(np.abs(np.array(levels(cfg)) - 0.5))), dated(cfg, codec)
+    form, wanted = shape(cfg), levels(cfg)
+    with_time = dated(cfg, codec)
     optional = [tf.TensorSpec([None, None, form.known], tf.float32, name="future")] if form.known else []
     optional += [tf.TensorSpec([None], tf.int64, name="seconds")] if with_time else []
     history = tf.TensorSpec([None, None, form.columns], tf.float32, name="history")
@@ -224,8 +224,8 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         found = inputs(cfg, codec, history, steps, more.get("future"), more.get("seconds"))
         x = {"past": found.past, "future": found.future, "anchor": found.anchor}
         quantiles = model(x, training=False) * found.spread[..., None] + found.level[..., None]  # [B, H, N, Q]
-        shares = tf.tile(wanted[None], [tf.shape(quantiles)[0], 1])
-        return {"forecast": quantiles[..., middle], "quantiles": quantiles, "levels": shares}
+        shares = tf.tile([wanted], [tf.shape(quantiles)[0], 1])
+        return {"forecast": quantiles[..., wanted.index(0.5)], "quantiles": quantiles, "levels": shares}
 
     @tf.function(input_signature=[history, steps, *optional], autograph=False)
     def whole(history, steps, *more):
