@@ -1,4 +1,4 @@
-"""The weight of the n-grams: the one with the smallest loss, and 0 where they tell nothing."""
+"""Scale and weight: those with the smallest loss, and 0 for a model that tells nothing."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,17 @@ def test_two_models_of_equal_worth_are_added():
     """Log odds 2 s + 2 noise of s = ±1 are calibrated: N(2 s, 4). Independent ones add up."""
     signs = 2 * TRUTH - 1
     deep, other = (2 * signs + 2 * noise for noise in NOISE)
-    assert wide.best_weight(log_odds(deep), log_odds(other), TRUTH) == pytest.approx(1, abs=0.15)
-    assert wide.best_weight(log_odds(deep), log_odds(2 * other), TRUTH) == pytest.approx(0.5, abs=0.1)
+    assert wide.best(log_odds(deep), log_odds(other), TRUTH) == pytest.approx((1, 1), abs=0.2)
+    assert wide.best(log_odds(deep), log_odds(2 * other), TRUTH) == pytest.approx((1, 0.5), abs=0.1)
+    assert wide.best(log_odds(4 * deep), log_odds(other), TRUTH) == pytest.approx((0.25, 1), abs=0.2)  # overconfident
 
 
 def test_a_model_that_is_wrong_gets_no_weight():
-    assert wide.best_weight(log_odds(NOISE[0]), log_odds(4.0 * (1 - 2 * TRUTH)), TRUTH) == 0
+    signs = 2 * TRUTH - 1
+    scale, weight = wide.best(log_odds(2 * signs + 2 * NOISE[0]), log_odds(-1.0 * signs + 3 * NOISE[1]), TRUTH)
+    assert (scale, weight) == pytest.approx((1, 0), abs=0.15)
+    assert weight == 0
+    assert wide.best(log_odds(-1.0 * signs + NOISE[0]), log_odds(2 * signs + 2 * NOISE[1]), TRUTH)[0] == wide.LOWEST[0]
 
 
 def test_several_processes_are_refused(monkeypatch):

@@ -83,6 +83,12 @@ class SegmentForecaster(keras.layers.Layer):
         anchor: float[B, H, N]; what it holds at the first step is taken off the values.
     Returns:
         float[B, H, N, outputs], differences from the anchor.
+
+    >>> import numpy as np
+    >>> layer = SegmentForecaster(8, segment=2, lookback=6, horizon=3, targets=1, columns=1, outputs=5)
+    >>> past, future, anchor = np.ones([2, 4, 3], "float32"), np.zeros([2, 3, 1]), np.zeros([2, 3, 1], "float32")
+    >>> tuple(layer(past, future, anchor).shape)
+    (2, 3, 1, 5)
     """
 
     def __init__(

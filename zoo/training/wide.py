@@ -1,7 +1,7 @@
-"""`--wide ngrams`: a linear classifier of n-grams beside the recurrent model, fitted apart, added with one weight.
+"""`--wide ngrams`: a linear classifier of n-grams beside the recurrent model, fitted apart, added with a weight.
 
 train → NgramWeights, a part of the codec → its log odds are an input of the model → layers.Blend, weight 0
-after training: answers to validation → the weight with the smallest loss
+after training: answers to validation → scale of the logits and weight of the log odds, with the smallest loss
 
 Two models that are trained together are not two good models: the n-grams explain the training data at once, and the
 recurrent layers get hardly any gradient. Apart, each learns all it can, and validation, which neither was fitted on,
@@ -11,7 +11,6 @@ weighs them.
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -22,7 +21,8 @@ from zoo.data.remarks import say
 from zoo.errors import InputError
 from zoo.training import devices
 
-WEIGHTS = np.arange(401) / 100  # 0 to 4
+LOWEST, HIGHEST = (0.01, 0.0), (4.0, 4.0)  # of scale and weight; a scale of 0 would lose the logits
+STEPS = 50  # of Newton's method, which takes fewer than ten
 
 
 def parts(cfg: Any, train: Examples, labels: Sequence[str]) -> dict[str, NgramWeights]:
@@ -44,39 +44,69 @@ def parts(cfg: Any, train: Examples, labels: Sequence[str]) -> dict[str, NgramWe
 
 
 def choose_weight(run: Any, validation: Examples) -> dict[str, float]:
-    """Sets the weight of the model's layer "blend" to the one with the smallest log loss on validation. Says which.
+    """Sets the scale and the weight of the model's layer "blend" to those with the smallest loss on validation.
+
+    A network is overconfident. With its scale fixed, a small weight has the smallest loss, though a larger one gives
+    more right answers: both have to be chosen.
 
     Args:
         run: a `Run` whose answers have "probabilities", with the codec's parts `wide` and `labels`.
         validation: examples with "text" and "label".
     Returns:
-        for metrics.json: the weight, and loss and accuracy of validation with it.
+        for metrics.json: scale and weight, and loss and accuracy of validation with them.
     """
     blend = run.model.get_layer("blend")
-    before = float(keras.ops.convert_to_numpy(blend.weight))  # 0, or that of the run that --init names
+    scale, weight = map(float, blend.get_weights())  # 1 and 0, or those of the run that --init names
     examples = list(validation)
     log_odds = np.concatenate(
         [run.codec.wide.log_odds(batch).numpy() for batch in text.in_batches(example["text"] for example in examples)]
     )
     probabilities = np.array([answer["probabilities"] for answer in run.predict(examples)])
-    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) - before * log_odds
+    logits = (np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) - weight * log_odds) / scale
     truth = run.codec.labels(tf.constant([example["label"] for example in examples])).numpy()
-    weight = best_weight(logits, log_odds, truth)
-    blend.weight.assign(weight)
-    loss, accuracy = _measure(logits + weight * log_odds, truth)
-    alone = _measure(logits, truth)[1]
-    say(f"n-grams: weight {weight:.2f}; validation accuracy {accuracy:.1%}, without n-grams {alone:.1%}")
-    return {"val_wide_weight": weight, "val_wide_loss": loss, "val_wide_accuracy": accuracy}
+    scale, weight = best(logits, log_odds, truth)
+    blend.set_weights([np.float32(scale), np.float32(weight)])
+    loss, accuracy = _measure(scale * logits + weight * log_odds, truth)
+    alone, ngrams = _measure(logits, truth)[1], _measure(log_odds, truth)[1]
+    say(
+        f"n-grams: weight {weight:.2f} beside {scale:.2f}; validation accuracy {accuracy:.1%}, without n-grams "
+        f"{alone:.1%}, n-grams alone {ngrams:.1%}"
+    )
+    return {
+        "val_logit_scale": scale,
+        "val_wide_weight": weight,
+        "val_wide_loss": loss,
+        "val_wide_accuracy": accuracy,
+        "val_alone_accuracy": alone,
+    }
 
 
-def best_weight(logits: np.ndarray, log_odds: np.ndarray, truth: np.ndarray) -> float:
-    """The weight of `WEIGHTS` with which the softmax of logits + weight * log_odds has the smallest log loss.
+def best(logits: np.ndarray, log_odds: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """The scale and the weight, from `LOWEST` to `HIGHEST`, with the smallest log loss.
+
+    It is that of softmax(scale * logits + weight * log_odds), and is convex, so that Newton's method finds them.
 
     Args:
         logits, log_odds: float[N, L].
         truth: int[N], the true label.
     """
-    return float(min(WEIGHTS, key=lambda weight: _measure(logits + weight * log_odds, truth)[0]))
+    features = np.stack([logits, log_odds], axis=2).astype(np.float64)  # [N, L, 2]
+    right = features[np.arange(len(truth)), truth]  # [N, 2]
+    found = np.array([1.0, 0.0])
+    for _ in range(STEPS):
+        z = features @ found
+        chances = np.exp(z - np.logaddexp.reduce(z, axis=1, keepdims=True))[:, :, None]
+        mean = (chances * features).sum(axis=1)  # [N, 2]
+        slope = (mean - right).mean(axis=0)
+        off = features - mean[:, None]
+        curve = np.einsum("nli,nlj->ij", chances * off, off) / len(truth) + 1e-9 * np.eye(2)
+        move = np.zeros(2)
+        free = ~((found <= LOWEST) & (slope > 0) | (found >= HIGHEST) & (slope < 0))  # not held at a bound
+        move[free] = np.linalg.solve(curve[np.ix_(free, free)], slope[free])
+        found = np.clip(found - np.clip(move, -0.5, 0.5), LOWEST, HIGHEST)
+        if np.abs(move).max() < 1e-6:
+            break
+    return float(found[0]), float(found[1])
 
 
 def _measure(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
