@@ -162,7 +162,7 @@ def test_the_question_after_a_series_takes_the_known_future_from_its_end():
 # ---- inputs
 
 FULL = series.Shape(targets=2, past=1, known=1, lookback=6, horizon=4, season=3)
-SCALER = series.Scaler("abcd", np.arange(4.0), np.arange(1.0, 5.0), 3600)
+SCALER = series.SeriesScaler("abcd", np.arange(4.0), np.arange(1.0, 5.0), 3600)
 
 
 def made(history, lengths, future=None, *, scale="window", anchor="season", seconds=(7200, 7200)):
@@ -247,10 +247,10 @@ def test_a_history_without_a_step_is_refused():
 
 def test_the_scaler_reads_train_alone_and_is_saved(tmp_path):
     one = counting()
-    scaler = series.Scaler.fit([one])
+    scaler = series.SeriesScaler.fit([one])
     assert scaler.mean[0] == np.arange(12).mean()
     assert scaler.std[0] == np.arange(12).std()
     scaler.save(tmp_path / "s.json")
-    again = series.Scaler.load(tmp_path / "s.json")
+    again = series.SeriesScaler.load(tmp_path / "s.json")
     assert (again.columns, again.step) == (scaler.columns, 3600)
     np.testing.assert_array_equal(again.std, scaler.std)

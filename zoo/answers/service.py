@@ -199,7 +199,16 @@ def to_python(value: Any) -> Any:
 def _tensor(values: list, spec: tf.TensorSpec) -> tf.Tensor:
     if spec.shape.rank == 1:
         return tf.constant(values, spec.dtype)
-    return tf.ragged.constant(values, dtype=spec.dtype, ragged_rank=spec.shape.rank - 1).to_tensor()
+    if spec.dtype == tf.string:
+        return tf.ragged.constant(values, dtype=spec.dtype, ragged_rank=spec.shape.rank - 1).to_tensor()
+    arrays = [np.asarray(value, spec.dtype.as_numpy_dtype) for value in values]
+    sizes = {array.shape[1:] for array in arrays}
+    if len(sizes) > 1 or any(array.ndim != spec.shape.rank - 1 for array in arrays):
+        raise ValueError(f"{spec.name} has rows of {sizes}")
+    padded = np.zeros([len(arrays), max(map(len, arrays)), *arrays[0].shape[1:]], arrays[0].dtype)
+    for row, array in zip(padded, arrays, strict=True):
+        row[: len(array)] = array
+    return tf.constant(padded)
 
 
 def _numpy(tensors: dict[str, tf.Tensor]) -> Arrays:

@@ -1,6 +1,6 @@
 """Windows into time series, and the numbers that a model reads: scaled, with missing values marked.
 
-    Series → windows (history, known future, target) → Scaler → inputs(…) float[B, T, F], in training and in the export
+    Series → windows (history, known future, target) → inputs(…) float[B, T, F], in training and in the export
 
 A target belongs to one split. The history of a window may reach into the split before it, as it does when a forecast is
 made. No value after the first target is ever read, apart from covariates that are known in advance.
@@ -143,7 +143,7 @@ def naive_error(values: np.ndarray, season: int) -> np.ndarray:
 
 
 @codec.register(".json")
-class Scaler:
+class SeriesScaler:
     """The mean and the standard deviation of each column in the training split.
 
     Args:
@@ -201,7 +201,7 @@ def inputs(
     future: tf.Tensor | None,
     seconds: tf.Tensor | None,
     *,
-    scaler: Scaler,
+    scaler: SeriesScaler,
     shape: Shape,
     scale: str,
     anchor: str,
@@ -271,7 +271,7 @@ def inputs(
     return Inputs(tf.concat(past, axis=2), tf.concat(later, axis=2), anchors[anchor], level, spread, lengths)
 
 
-def sizes(shape: Shape, scaler: Scaler, *, dated: bool) -> tuple[int, int]:
+def sizes(shape: Shape, scaler: SeriesScaler, *, dated: bool) -> tuple[int, int]:
     """P and F: how many numbers `inputs` gives for each step of the past and of the future."""
     clock = 2 * sum(0 < scaler.step < length for length, _ in CIRCLES) if dated else 0
     return 1 + 3 * shape.columns + clock, 1 + clock + 2 * shape.known + 2 * shape.targets * len(shape.seasons)

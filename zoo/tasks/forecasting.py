@@ -155,7 +155,7 @@ def examples(cfg: Config, split: str) -> Examples | None:
 
 
 def codec(cfg: Config, train: Examples) -> codecs.Codec:
-    return codecs.Codec(scaler=series.Scaler.fit(source(cfg)))
+    return codecs.Codec(scaler=series.SeriesScaler.fit(source(cfg)))
 
 
 def dated(cfg: Config, codec: codecs.Codec) -> bool:
