@@ -35,7 +35,7 @@ from zoo.training import conformal, losses, optimizers
 
 @dataclass(frozen=True)
 class Config(options.Series, options.Forward, options.Training):
-    epochs: int = 12
+    epochs: int = 8
     cell: Literal["lstm", "gru"] = "gru"
     dropout: float = 0.1
     batch_tokens: int = 8192
