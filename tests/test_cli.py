@@ -172,7 +172,7 @@ def test_init_starts_from_the_weights_of_a_run(trained, tmp_path):
     cfg = dataclasses.replace(trained.run.cfg, init=str(trained.run.directory), learning_rate=0.0, epochs=1)
     again = trainer.train(trained.task, cfg, directory=tmp_path / "again")
     for old, new in zip(trained.run.model.get_weights(), again.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
+        np.testing.assert_allclose(old, new, rtol=1e-6)  # the weights of the n-grams are chosen anew
     with pytest.raises(InputError, match="other sizes"):
         trainer.train(trained.task, dataclasses.replace(cfg, units=9), directory=tmp_path / "other")
     assert not (tmp_path / "other").exists()

@@ -5,6 +5,7 @@ import pytest
 
 from tests.conftest import Trained
 from zoo.data import batching, cache
+from zoo.export import proof
 from zoo.run import load_splits
 
 ROWS = 6
@@ -33,6 +34,6 @@ def assert_same_answer(one: dict, other: dict) -> None:
         if isinstance(a, list):
             a, b = a[: min(len(a), len(b))], b[: min(len(a), len(b))]
         if np.asarray(a).dtype.kind == "f":
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+            assert proof.close(np.array([a]), np.array([b])).all(), (name, a, b)
         else:
             assert a == b, name

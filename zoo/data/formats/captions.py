@@ -121,13 +121,14 @@ def _listed(directory: Path) -> list[_Entry]:
 
 def _check(entries: list[_Entry], find: Callable[[str], bytes | None], split: str) -> list[str | None]:
     """For each entry the reason why its picture cannot be read, or None."""
+    fault = images.fault  # loads the module here: the threads would see it half loaded
 
     def check(entry: _Entry) -> str | None:
         try:
             found = find(entry.image)
         except (OSError, tarfile.TarError) as error:
             return str(error)
-        return "not there" if found is None else images.fault(found)
+        return "not there" if found is None else fault(found)
 
     faults: list[str | None] = []
     update = cache.show_progress(f"checking {len(entries):,} pictures of {split}", len(entries), "picture")
