@@ -308,12 +308,10 @@ def _backtest(run: Any, given: argparse.Namespace) -> None:
     from zoo import trainer
 
     make = tasks.optional(run.task, "folds")
-    if not make or given.data or given.split != "test":
-        raise InputError(
-            f"--backtest: {run.name} has no order in time"
-            if not make
-            else "--backtest takes the test split of the run's own data"
-        )
+    if not make:
+        raise InputError(f"--backtest: {run.name} has no order in time; leave it out to score a split as a whole")
+    if given.data or given.split != "test":
+        raise InputError("--backtest takes the test split of the run's own data; leave out --data and --split")
     rows = []
     for number, cfg in enumerate(make(run.cfg, given.backtest), 1):
         print(f"part {number} of {given.backtest}", file=sys.stderr, flush=True)

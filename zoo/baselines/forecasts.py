@@ -9,10 +9,10 @@ from zoo.baselines import series as methods
 from zoo.baselines.baseline import Baseline
 from zoo.data.examples import Examples
 from zoo.data.formats.series import Series
+from zoo.data.series import CIRCLES
 from zoo.errors import InputError, did_you_mean, needs
 
 MOST_ROWS = 20_000  # training windows that a regression on lags is fitted to, drawn evenly
-YEAR = 31_556_952  # seconds
 
 
 def compare(
@@ -29,17 +29,14 @@ def compare(
     """The metrics of each method. A local method reads its series from the beginning up to the first target.
 
     Args:
-        names: of `zoo.baselines.series`: "last", …, "ridge".
+        names: "last", …, "ridge", as `check` accepts them.
         series: all series of the data.
         train, test: windows; see `zoo.data.series.windows`.
         season, levels: as in `zoo.baselines.series.local`.
         score: answers and their examples → metrics.
         seconds: after this time a local method is scored on the windows that it has reached, in an even draw of all;
             its name tells how many these are.
-    Raises:
-        InputError: as `check`.
     """
-    check(names)
     found = []
     for name in names:
         began = time.perf_counter()
@@ -78,7 +75,7 @@ _TITLES = {
 
 
 def _local(name, series, test, season, levels, score, seconds) -> Baseline:
-    whole = {one.name: one.values for one in series}
+    method, whole = methods.LOCAL[name], {one.name: one.values for one in series}
     examples = list(test)
     order = np.random.default_rng(0).permutation(len(examples))
     answers: dict[int, dict] = {}
@@ -87,9 +84,7 @@ def _local(name, series, test, season, levels, score, seconds) -> Baseline:
         example = examples[i]
         horizon, targets = example["target"].shape
         before = whole[example["series"]][: example["position"]]
-        forecasts = [
-            methods.local(name, before[:, n], horizon=horizon, season=season, levels=levels) for n in range(targets)
-        ]
+        forecasts = [method(before[:, n], horizon=horizon, season=season, levels=levels) for n in range(targets)]
         answers[int(i)] = {"quantiles": np.stack(forecasts, axis=1)}  # [H, N, Q]
         if time.perf_counter() - began > seconds:
             break
@@ -134,7 +129,7 @@ def _flat(rows: list[dict], longest: int, several: bool) -> tuple[np.ndarray, np
         spread = np.maximum(np.sqrt((off**2).sum(axis=1, keepdims=True) / count), 0.01 * np.abs(level) + 1e-9)
         history[..., :targets] = (history[..., :targets] - level) / spread
     moments = np.array([example["seconds"] for example in rows])
-    circles = [2 * np.pi * (moments % length) / length for length in (86_400, 7 * 86_400, YEAR)]
+    circles = [2 * np.pi * (moments % length) / length for length, _ in CIRCLES]
     clock = np.stack([wave(angle) for angle in circles for wave in (np.sin, np.cos)], axis=1)
     future = np.array([example["future"] for example in rows]).reshape(len(rows), -1)
     return np.concatenate([history.reshape(len(rows), -1), future, clock], axis=1), level, spread

@@ -14,11 +14,12 @@ class Examples:
     Args:
         read: starts one pass over the source.
         rows: the rows of the source to give, ascending; None gives all.
+        count: the number of examples of the source, if it is known; else a pass counts them when it is asked for.
     """
 
-    def __init__(self, read: Callable[[], Iterator[dict]], rows: np.ndarray | None = None):
+    def __init__(self, read: Callable[[], Iterator[dict]], rows: np.ndarray | None = None, *, count: int | None = None):
         self._read, self._rows = read, rows
-        self._count = None if rows is None else len(rows)
+        self._count = count if rows is None else len(rows)
 
     def __iter__(self) -> Iterator[dict]:
         if self._rows is None:

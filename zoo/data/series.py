@@ -75,7 +75,8 @@ def windows(
         InputError: the split is shorter than the horizon in every series.
     """
     starts = [_starts(one, split, shape, stride, shortest) for one in series]
-    if not sum(map(len, starts)):
+    count = sum(map(len, starts))
+    if not count:
         begins = {"train": 0, "validation": series[0].validation, "test": series[0].test}
         ends = {"train": series[0].validation, "validation": series[0].test, "test": len(series[0].values)}
         raise InputError(
@@ -89,9 +90,7 @@ def windows(
             for start in places:
                 yield _window(one, int(start), shape) | {"naive_error": error}
 
-    found = Examples(read)
-    found._count = sum(map(len, starts))
-    return found
+    return Examples(read, count=count)
 
 
 def _starts(one: Series, split: str, shape: Shape, stride: int, shortest: int) -> np.ndarray:
@@ -218,8 +217,8 @@ def inputs(
         future: float32[B, ≤ H, known]; None if no covariate is known in advance.
         seconds: int64[B], the time of the first step to predict; None if the steps have no dates.
         scale: "train" (the scaler's mean and deviation) or "window" (those of the targets in the row's own history).
-        anchor: "none", "last" (the last observation) or "season" (the latest observation a whole number of seasons
-            before).
+        anchor: "none", "last" (the last observation), or "season" or "long_season" (the latest observation a whole
+            number of these seasons before).
     Raises:
         tf.errors.InvalidArgumentError: a row has no step.
     """
@@ -269,6 +268,27 @@ def inputs(
     for name, (value, flag) in zip(("season", "long_season"), before, strict=False):
         anchors[name] = tf.where(flag > 0, value, recent)
     return Inputs(tf.concat(past, axis=2), tf.concat(later, axis=2), anchors[anchor], level, spread, lengths)
+
+
+def append(
+    history: tf.Tensor, steps: tf.Tensor, observation: tf.Tensor, *, lookback: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A history with one more step, for live use. Where it is full, its first step makes room.
+
+    Args:
+        history: float32[B, T, C], right-padded.
+        steps: int32[B], the real steps of each row; 0 at the beginning.
+        observation: float32[B, C].
+    Returns:
+        history float32[B, lookback, C] and steps int32[B].
+    """
+    history = history[:, :lookback]
+    steps = tf.clip_by_value(steps, 0, tf.shape(history)[1])
+    history = tf.pad(history, [[0, 0], [0, lookback - tf.shape(history)[1]], [0, 0]])
+    history = tf.where((steps == lookback)[:, None, None], tf.roll(history, -1, axis=1), history)
+    place = tf.minimum(steps, lookback - 1)
+    here = tf.range(lookback) == place[:, None]  # [B, lookback]
+    return tf.where(here[:, :, None], observation[:, None], history), place + 1
 
 
 def sizes(shape: Shape, scaler: SeriesScaler, *, dated: bool) -> tuple[int, int]:

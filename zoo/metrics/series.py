@@ -1,8 +1,7 @@
 """Metrics of forecasts: of the median, of the quantiles, and of one interval. Missing truth does not count.
 
-Makridakis et al. 2020, section 3 (sMAPE, MASE, MSIS), https://doi.org/10.1016/j.ijforecast.2019.04.014; pinball loss
-and
-CRPS: Gneiting & Raftery 2007, sections 4.2 and 6.1, https://doi.org/10.1198/016214506000001437
+sMAPE, MASE and MSIS: Makridakis et al. 2020, section 3, https://doi.org/10.1016/j.ijforecast.2019.04.014
+Pinball loss and CRPS: Gneiting & Raftery 2007, sections 4.2 and 6.1, https://doi.org/10.1198/016214506000001437
 """
 
 from collections.abc import Sequence

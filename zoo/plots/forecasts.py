@@ -8,12 +8,57 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from zoo.plots import canvas
+from zoo.metrics import series as metrics
+from zoo.plots import canvas, tables
 
 FANS, COLUMNS = 9, 3  # the most panels of `fans`, and how many stand side by side
 WORST = 15  # the most series of `worst`
 MARKED = 24  # the longest horizon whose points are marked
 PAST, TRUTH, MODEL, SHADE, BASELINE = "#8a8a8a", "#c2543b", "#1f5c85", "#7aa6c2", "#d9c9b6"
+
+
+def report(
+    quantiles: np.ndarray,
+    truth: np.ndarray,
+    examples: Sequence[dict],
+    folder: Path,
+    *,
+    levels: Sequence[float],
+    width: float,
+) -> None:
+    """Draws some forecasts of the first target, errors and coverage by horizon and the worst series; writes tables.
+
+    Args:
+        quantiles: float[R, H, N, Q].
+        truth: float[R, H, N], NaN where it is missing.
+        examples: R windows; see `zoo.data.series.windows`.
+        folder: for fans.png, by_horizon.png, worst.png, horizon.csv and series.csv.
+        levels: Q ascending probabilities, 0.5 among them.
+        width: the probability of the interval whose coverage is shown.
+    """
+    chosen = np.linspace(0, len(examples) - 1, min(len(examples), FANS)).astype(int)
+    fans(
+        [examples[i]["history"][:, 0] for i in chosen],
+        [quantiles[i, :, 0] for i in chosen],
+        [truth[i, :, 0] for i in chosen],
+        folder / "fans.png",
+        levels=levels,
+        names=[f"{examples[i]['series']} {examples[i]['time']}" for i in chosen],
+    )
+    low, high = metrics.ends(levels, width)
+    errors = np.abs(quantiles[..., list(levels).index(0.5)] - truth)  # [R, H, N]
+    inside = (truth >= quantiles[..., low]) & (truth <= quantiles[..., high])
+    covered = np.where(np.isfinite(truth), inside, np.nan)
+    relative = errors / np.array([example["naive_error"] for example in examples])[:, None]
+    by_horizon(errors[..., 0], covered[..., 0], folder / "by_horizon.png", wanted=width)
+    names = np.array([example["series"] for example in examples])
+    by_series = {name: float(_means(relative[names == name].reshape(-1, 1))[0]) for name in dict.fromkeys(names)}
+    worst(list(by_series), np.array(list(by_series.values())), folder / "worst.png")
+    tables.write(({"series": name, "mase": value} for name, value in by_series.items()), folder / "series.csv")
+    columns = {"mae": errors, "mase": relative, "coverage": covered}
+    by_step = [_means(values.swapaxes(1, 2).reshape(-1, values.shape[1])) for values in columns.values()]
+    rows = ({"step": h + 1, **dict(zip(columns, row, strict=True))} for h, row in enumerate(np.stack(by_step, axis=1)))
+    tables.write(rows, folder / "horizon.csv")
 
 
 def fans(

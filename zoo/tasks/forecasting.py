@@ -4,9 +4,10 @@
     python -m zoo.tasks.forecasting --data load.csv --targets load --known holiday --horizon 48
     zoo predict RUN_DIR load.csv                                                 # goes on after the last row
 
-Values, their masks and gaps → GRU over the history → GRU over the known future → quantiles that cannot cross →
-calibrated on validation. With --network segments: SegRNN, Lin et al. 2023, https://arxiv.org/abs/2308.11200 Direct
-quantiles: Wen et al. 2017, https://arxiv.org/abs/1711.11053 Numbers and cost: tasks/forecasting/card.md
+Values, their masks and gaps → GRU over the history → GRU over the known future → quantiles that cannot cross, which
+are calibrated on validation. Direct quantiles: Wen et al. 2017, https://arxiv.org/abs/1711.11053
+With --network segments: SegRNN, Lin et al. 2023, https://arxiv.org/abs/2308.11200
+Numbers and cost: tasks/forecasting/card.md
 """
 
 from __future__ import annotations
@@ -158,7 +159,8 @@ def codec(cfg: Config, train: Examples) -> codecs.Codec:
     return codecs.Codec(scaler=series.SeriesScaler.fit(source(cfg)))
 
 
-def dated(cfg: Config, codec: codecs.Codec) -> bool:
+def dated(codec: codecs.Codec) -> bool:
+    """Whether the steps have dates, so that the calendar is an input."""
     return bool(codec.scaler.step)
 
 
@@ -172,7 +174,7 @@ def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict, tf.Tens
     history, target = batch["history"], batch["target"].to_tensor(float("nan"))
     lengths = tf.cast(history.row_lengths(), tf.int32)
     future = batch["future"].to_tensor(float("nan")) if shape(cfg).known else None
-    found = inputs(cfg, codec, history.to_tensor(), lengths, future, batch["seconds"] if dated(cfg, codec) else None)
+    found = inputs(cfg, codec, history.to_tensor(), lengths, future, batch["seconds"] if dated(codec) else None)
     past = tf.RaggedTensor.from_tensor(found.past, lengths=found.lengths)
     x = {"past": past, "future": found.future, "anchor": found.anchor}
     return x, (target - found.level) / found.spread
@@ -181,7 +183,7 @@ def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict, tf.Tens
 def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     form, wanted = shape(cfg), levels(cfg)
     N, Q = form.targets, len(wanted)
-    P, F = series.sizes(form, codec.scaler, dated=dated(cfg, codec))
+    P, F = series.sizes(form, codec.scaler, dated=dated(codec))
     past = keras.Input([None, P], name="past")  # [B, T, P]
     future = keras.Input([None, F], name="future")  # [B, H, F]
     anchor = keras.Input([None, N], name="anchor")  # [B, H, N]
@@ -213,9 +215,8 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
 
 def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
     form, wanted = shape(cfg), levels(cfg)
-    with_time = dated(cfg, codec)
     optional = [tf.TensorSpec([None, None, form.known], tf.float32, name="future")] if form.known else []
-    optional += [tf.TensorSpec([None], tf.int64, name="seconds")] if with_time else []
+    optional += [tf.TensorSpec([None], tf.int64, name="seconds")] if dated(codec) else []
     history = tf.TensorSpec([None, None, form.columns], tf.float32, name="history")
     steps = tf.TensorSpec([None], tf.int32, name="steps")
 
@@ -236,15 +237,8 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     @tf.function(input_signature=[observation, history, steps, *optional], autograph=False)
     def step(observation, history, steps, *more):
         """The state is the history so far, right-padded to the lookback; `steps` of it are real, 0 at the beginning."""
-        size = cfg.lookback
-        history = history[:, :size]
-        steps = tf.clip_by_value(steps, 0, tf.shape(history)[1])
-        history = tf.pad(history, [[0, 0], [0, size - tf.shape(history)[1]], [0, 0]])
-        history = tf.where((steps == size)[:, None, None], tf.roll(history, -1, axis=1), history)
-        place = tf.minimum(steps, size - 1)
-        history = tf.where((tf.range(size) == place[:, None])[:, :, None], observation[:, None], history)
-        found = forecast(history, place + 1, more)
-        return found | {"history": history, "steps": place + 1}
+        history, steps = series.append(history, steps, observation, lookback=cfg.lookback)
+        return forecast(history, steps, more) | {"history": history, "steps": steps}
 
     return answers.service.Service(
         codec,
@@ -256,7 +250,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
 
 
 def questions(cfg: Config, codec: codecs.Codec, path: str) -> Iterable[dict]:
-    """A question for each series of a file: what comes after its last row? Rows of the known future may follow."""
+    """One question for each series of a file, about the steps after its last row. Known future rows may follow it."""
     return [series.question(one, shape(cfg)) for one in read(cfg, path)]
 
 
@@ -383,30 +377,8 @@ ARTIFACTS = {"forecast.png": draw_one}
 def draw(run, answers: list[dict], examples: Examples) -> None:
     """Draws forecasts over the truth, the error and coverage by horizon, and the worst series; writes their tables."""
     quantiles, truth = arrays(answers, examples)
-    wanted, folder = levels(run.cfg), run.directory / "plots"
-    middle, (low, high) = wanted.index(0.5), metrics.series.ends(wanted, run.cfg.interval)
-    every = list(examples)
-    chosen = np.linspace(0, len(every) - 1, min(len(every), 9)).astype(int)
-    plots.forecasts.fans(
-        [every[i]["history"][:, 0] for i in chosen],
-        [quantiles[i, :, 0] for i in chosen],
-        [truth[i, :, 0] for i in chosen],
-        folder / "fans.png",
-        levels=wanted,
-        names=[f"{every[i]['series']} {every[i]['time']}" for i in chosen],
-    )
-    errors = np.abs(quantiles[..., middle] - truth)  # [R, H, N]
-    inside = (truth >= quantiles[..., low]) & (truth <= quantiles[..., high])
-    covered = np.where(np.isfinite(truth), inside, np.nan)
-    relative = errors / np.array([example["naive_error"] for example in every])[:, None]
-    plots.forecasts.by_horizon(errors[..., 0], covered[..., 0], folder / "by_horizon.png", wanted=run.cfg.interval)
-    names = np.array([example["series"] for example in every])
-    by_series = {name: float(np.nanmean(relative[names == name])) for name in dict.fromkeys(names)}
-    plots.forecasts.worst(list(by_series), np.array(list(by_series.values())), folder / "worst.png")
-    plots.tables.write(({"series": name, "mase": value} for name, value in by_series.items()), folder / "series.csv")
-    means = (np.nanmean(values, axis=(0, 2)) for values in (errors, relative, covered))
-    rows = ({"step": h + 1, "mae": a, "mase": b, "coverage": c} for h, (a, b, c) in enumerate(zip(*means, strict=True)))
-    plots.tables.write(rows, folder / "horizon.csv")
+    folder, width = run.directory / "plots", run.cfg.interval
+    plots.forecasts.report(quantiles, truth, list(examples), folder, levels=levels(run.cfg), width=width)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def keep_freed_memory() -> None:
     """Tells glibc to keep freed memory instead of returning it to the system.
 
     A training step frees and allocates hundreds of megabytes, and every new page costs a page fault (language model of
-    30,000 words: 0.60 s a step without, 0.39 s with). TensorFlow's generator data set sets a threshold of 128 kB when
+    30,000 words, 200 steps: 113 s without, 74 s with). TensorFlow's generator data set sets a threshold of 128 kB when
     it starts to read, which undoes this, so `callbacks.KeepMemory` calls it again.
     """
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # malloc.h

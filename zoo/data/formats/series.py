@@ -219,7 +219,10 @@ def _check_columns(path: Path, number: int, record: dict, columns: Columns) -> b
 
 
 def _lines(path: Path, columns: Columns, one: str) -> Iterator[tuple[str, tuple]]:
-    """The same from JSON lines: a list of numbers under each column, and the `start` and the `step` of the series."""
+    """The same from JSON lines: a list of numbers under each column, and the `start` and the `step` of the series.
+
+    The step is in seconds, 3,600 if there is none.
+    """
     for number, record in files.json_lines(path):
         name = str(record.get(columns.series or "id", f"{one} {number}"))
         lists = []
