@@ -7,6 +7,7 @@ import numpy as np
 
 from zoo.baselines import series as methods
 from zoo.baselines.baseline import Baseline
+from zoo.data import cache
 from zoo.data.examples import Examples
 from zoo.data.formats.series import Series
 from zoo.data.series import CIRCLES
@@ -79,6 +80,7 @@ def _local(name, series, test, season, levels, score, seconds) -> Baseline:
     examples = list(test)
     order = np.random.default_rng(0).permutation(len(examples))
     answers: dict[int, dict] = {}
+    update = cache.show_progress(f"  {_TITLES[name]}", len(examples), "window")
     began = time.perf_counter()
     for i in order:
         example = examples[i]
@@ -86,6 +88,7 @@ def _local(name, series, test, season, levels, score, seconds) -> Baseline:
         before = whole[example["series"]][: example["position"]]
         forecasts = [method(before[:, n], horizon=horizon, season=season, levels=levels) for n in range(targets)]
         answers[int(i)] = {"quantiles": np.stack(forecasts, axis=1)}  # [H, N, Q]
+        update(len(answers))
         if time.perf_counter() - began > seconds:
             break
     reached = sorted(answers)
@@ -113,7 +116,9 @@ def _lags(name: str, train: Examples, test: Examples, levels: Sequence[float]) -
 def _flat(rows: list[dict], longest: int, several: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs float[R, F], NaN where the history is shorter; level and spread float[R, 1, N].
 
-    If the data has several series, which may differ in scale, these are the mean and deviation of each history.
+    If the data has several series, which may differ in scale, these are the mean and deviation of each history. A
+    missing value is read as the one before it. Marks of missing values would be rare columns: ridge learns by heart
+    the few hours that have them.
     """
     targets, columns = rows[0]["target"].shape[1], rows[0]["history"].shape[1]
     history = np.full([len(rows), longest, columns], np.nan, np.float32)
@@ -128,6 +133,9 @@ def _flat(rows: list[dict], longest: int, several: bool) -> tuple[np.ndarray, np
         off = np.where(seen, history[..., :targets] - level, 0)
         spread = np.maximum(np.sqrt((off**2).sum(axis=1, keepdims=True) / count), 0.01 * np.abs(level) + 1e-9)
         history[..., :targets] = (history[..., :targets] - level) / spread
+    seen = np.isfinite(history)
+    newest = np.maximum.accumulate(np.where(seen, np.arange(longest)[None, :, None], 0), axis=1)
+    history = np.take_along_axis(history, newest, axis=1)
     moments = np.array([example["seconds"] for example in rows])
     circles = [2 * np.pi * (moments % length) / length for length, _ in CIRCLES]
     clock = np.stack([wave(angle) for angle in circles for wave in (np.sin, np.cos)], axis=1)

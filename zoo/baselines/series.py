@@ -98,9 +98,8 @@ class Lags:
     step and target. If windows overlap, the targets of the rows before that tenth reach into it.
     """
 
-    def __init__(self, model: Any, inputs: StandardScaler, outputs: StandardScaler, gaps: np.ndarray):
+    def __init__(self, model: Any, inputs: StandardScaler, outputs: StandardScaler):
         self._model, self._inputs, self._outputs = model, inputs, outputs
-        self._gaps = gaps  # int[G], the columns that have missing values in training
         self._offsets = np.zeros(0)  # float64[H, N, Q], set by `fit`
 
     @classmethod
@@ -112,8 +111,7 @@ class Lags:
 
         Args:
             kind: "ridge" or "mlp".
-            past: float[n, F], rows in the order of time. A missing value (NaN) is read as the column's mean, and a
-                column of 0 and 1 says where it was.
+            past: float[n, F], rows in the order of time. A missing value (NaN) is read as the column's mean.
             target: float[n, H, N]. A row with a missing value is left out.
             levels: Q ascending probabilities between 0 and 1.
             seed: of the network's first weights.
@@ -133,7 +131,7 @@ class Lags:
         with warnings.catch_warnings():  # a column without any value, a network that has not converged
             warnings.simplefilter("ignore")
             inputs, outputs = StandardScaler().fit(past[:early]), StandardScaler().fit(flat[:early])
-            lags = cls(None, inputs, outputs, np.flatnonzero(np.isnan(past).any(axis=0)))
+            lags = cls(None, inputs, outputs)
             x, y = lags._features(past), outputs.transform(flat)
             if kind == "ridge":
                 candidates = [Ridge(alpha).fit(x[:early], y[:early]) for alpha in ALPHAS]
@@ -155,8 +153,8 @@ class Lags:
         return points.reshape(len(past), *self._offsets.shape[:2], 1) + self._offsets
 
     def _features(self, past: np.ndarray) -> np.ndarray:
-        """float64[m, F + G]: scaled values, 0 where one is missing, and the marks of the columns with gaps."""
-        return np.hstack([np.nan_to_num(self._inputs.transform(past)), np.isnan(past[:, self._gaps])])
+        """float64[m, F]: scaled values, 0 where one is missing."""
+        return np.nan_to_num(self._inputs.transform(past))
 
     def _points(self, past: np.ndarray) -> np.ndarray:
         """float64[m, H*N]"""
