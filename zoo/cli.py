@@ -188,7 +188,8 @@ def _train(task: Task | None, words: list[str]) -> None:
         say(f"  {task.show(example, answer)}")
     say(f"\nrun directory: {', '.join(str(run.directory) for run in runs)}")
     say(f"SavedModel:    {version}  (saved_models/README.md says how to serve it)")
-    say(f'ask it:        zoo predict {runs[0].directory} "…"')
+    question = "FILE" if tasks.optional(task, "questions") else '"…"'
+    say(f"ask it:        zoo predict {runs[0].directory} {question}")
 
 
 def _runs(task: Task, given: argparse.Namespace, cfg: Any, seeds: list[int], words: list[str]) -> Iterator[Any]:
