@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from zoo.options import Training
@@ -30,6 +31,15 @@ def test_steps_are_those_of_keras(decay):
         np.testing.assert_allclose(ops.convert_to_numpy(our), ops.convert_to_numpy(their), rtol=1e-5, atol=1e-6)
         assert np.abs(ops.convert_to_numpy(our) - start).min() > 0.01
     assert mine.gradient_norm == pytest.approx(np.mean(norms), rel=1e-5)
+
+
+def test_the_norm_is_that_of_the_sum_of_all_slices_of_a_row():
+    weights = keras.Variable(np.ones((5, 2), "float32"))
+    optimizer = AdamW(0.1, clip_norm=1.0)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.gather(weights.value, [1, 1, 1, 2]))
+    optimizer.apply([tape.gradient(loss, weights.value)], [weights])
+    assert optimizer.gradient_norm == pytest.approx(np.sqrt(2 * 3**2 + 2 * 1**2))
 
 
 def test_gradient_norm_is_the_mean_before_clipping():

@@ -60,8 +60,7 @@ class AdamW(keras.optimizers.AdamW):
 
     def apply(self, grads, trainable_variables=None):
         self.build(trainable_variables or self._trainable_variables)
-        # An embedding's gradient comes as slices, which every step below would convert again.
-        grads = [gradient if gradient is None else ops.convert_to_tensor(gradient) for gradient in grads]
+        grads = [gradient if gradient is None else dense(gradient) for gradient in grads]
         grads, replicas = devices.sum_over_replicas(grads)
         norm = ops.sqrt(sum(ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None))
         self.norm_sum.assign_add(norm)
@@ -123,6 +122,18 @@ class AdamW(keras.optimizers.AdamW):
     def reset_gradient_norm(self) -> None:
         self.norm_sum.assign(0.0)
         self.norm_steps.assign(0.0)
+
+
+def dense(gradient):
+    """The gradient as one tensor. TensorFlow gives an embedding's as slices, several of which may be of one row.
+
+    The norm of slices that are not summed is too small. Keras' `convert_to_tensor` leaves them as they are.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return gradient
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(gradient)
 
 
 def of(model: keras.Model) -> AdamW:
