@@ -25,7 +25,7 @@ from zoo.data.formats import tables
 from zoo.data.samples import reviews
 from zoo.metrics import Metric
 from zoo.options import option
-from zoo.training import losses, optimizers, transfer, wide
+from zoo.training import adversarial, losses, optimizers, transfer, wide
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Config(options.Columns, options.Words, options.Recurrent, options.Training
     word_dropout: float = option(0.0, "share of words replaced by <unk> in training", low=0, high=0.95)
     pooling: Literal["last", "max", "mean", "attention", "max+mean", "max+mean+last"] = option(
         "max+mean", "how the steps become one vector"
+    )
+    adversarial: float = option(
+        0.0, "also learn from word vectors moved by this share of their length to where the loss is larger", low=0
     )
     init_encoder: str | None = option(
         None, "a run of language_model to start from: its vocabulary, word vectors and recurrent layer"
@@ -97,6 +100,7 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     keep_mask = keras.ops.not_equal(tokens, 0)  # True = real token
     seen = layers.WordDropout(cfg.word_dropout, unknown=codec.words.unknown, name="word_dropout")(tokens)
     vectors = keras.layers.Embedding(len(codec.words), cfg.embedding, name="embedding")(seen)  # [B, T, embedding]
+    vectors = adversarial.Shift(name="shift")(vectors)
     steps, state = layers.RecurrentEncoder.of(cfg, name="encoder")(vectors, keep_mask=keep_mask)  # [B, T, 2*units]
     summary = layers.Pooling(cfg.pooling, name="pooling")(steps, state, keep_mask)
     summary = keras.layers.Dropout(cfg.dropout, name="dropout")(summary)
@@ -105,7 +109,7 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     if cfg.wide == "ngrams":
         inputs = {"tokens": tokens, "wide": keras.Input([len(codec.labels)], dtype="float32", name="wide")}
         logits = layers.Blend(dtype="float32", name="blend")(logits, inputs["wide"])
-    classifier = keras.Model(inputs, logits, name="sentiment")
+    classifier = adversarial.AdversarialModel(inputs, logits, strength=cfg.adversarial, name="sentiment")
     classifier.compile(
         optimizers.adamw(cfg, pretrained=("encoder", "embedding") if cfg.init_encoder else ()),
         losses.SparseCategoricalCrossentropy(from_logits=True),
