@@ -30,6 +30,7 @@ ROWS = {
     "core": "One recurrent layer",
     "imdb": "Sentiment, one epoch of IMDB",
     "pos": "Tagging, one epoch of English EWT",
+    "forecast": "Forecasting, one epoch of Beijing's temperature",
     "language": "Language model, parts of an epoch, and generation",
     "multi30k": "Translation, Multi30k, beside JoeyNMT",
     "accuracy": "Time to a good sentiment model",
@@ -255,6 +256,8 @@ def main() -> None:
     parser.add_argument("--multi30k", default="data/mt_multi30k", help="as --data of translation")
     parser.add_argument("--language", default="data/lm_tinyshakespeare", help="as --data of the language model")
     parser.add_argument("--language-words", default="data/lm_wikitext2", help="likewise, with blanks between tokens")
+    beijing = "data/ts_beijing_weather/PRSA_Data_Aotizhongxin_20130301-20170228.csv.gz"
+    parser.add_argument("--beijing", default=beijing, help="as --data of forecasting")
     parser.add_argument("--quick", action="store_true", help="few sizes, three rounds")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)

@@ -56,6 +56,7 @@ class Zoo:
             numbers = {"real": self.real, "tags": self.model.output_shape[-1]}
             names = (name for name in ("words", "characters", "source", "tokens") if hasattr(codec, name))
             numbers |= {f"size/{name}": len(getattr(codec, name)) for name in names}
+            numbers |= {f"width/{x.name}": x.shape[-1] for x in self.model.inputs if len(x.shape) == 3}
             for split, batches in (("batches", self.batches), ("validation", self.validation)):
                 arrays: dict = {"count": len(batches)} | numbers
                 for i in range(len(batches)):
