@@ -22,6 +22,13 @@ def test_an_undeclared_metric_is_an_error_with_a_suggestion():
         direction("val_were", METRICS)
 
 
+def test_a_metric_of_which_no_value_is_better_cannot_be_monitored():
+    coverage = Metric("coverage", better="none")
+    assert coverage.arrow == ""
+    with pytest.raises(InputError, match="expected one of val_loss, val_bleu$"):
+        direction("val_coverage", (coverage, Metric("bleu")))
+
+
 def test_the_models_own_metrics_need_no_search():
     assert from_model(METRICS) == ["val_loss", "val_nll"]
 

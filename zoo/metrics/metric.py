@@ -23,7 +23,7 @@ class Metric:
 
     Attributes:
         name: its key in metrics.json; during training the key is val_NAME.
-        better: "max" if higher values are better, or "min".
+        better: "max" if higher values are better, or "min"; "none" if neither is, as for the coverage of an interval.
         format: a format specification such as ".1%" for a share or ".1f" for BLEU.
         of: "answers" if it compares the served answers with the truth. "model" if `model.evaluate` computes it, with
             the true sequence as the decoder's input (teacher forcing).
@@ -33,13 +33,13 @@ class Metric:
     """
 
     name: str
-    better: Literal["max", "min"] = "max"
+    better: Literal["max", "min", "none"] = "max"
     format: str = ".3f"
     of: Literal["answers", "model"] = "answers"
 
     def __post_init__(self) -> None:
-        if self.better not in ("max", "min"):
-            raise ValueError(f"metric {self.name}: better is {self.better!r}, expected 'max' or 'min'")
+        if self.better not in ("max", "min", "none"):
+            raise ValueError(f"metric {self.name}: better is {self.better!r}, expected 'max', 'min' or 'none'")
         if self.of not in ("answers", "model"):
             raise ValueError(f"metric {self.name}: of is {self.of!r}, expected 'answers' or 'model'")
         self.text(0.5)
@@ -50,8 +50,8 @@ class Metric:
 
     @property
     def arrow(self) -> str:
-        """↑ if higher values are better, else ↓."""
-        return "↑" if self.better == "max" else "↓"
+        """↑ if higher values are better, ↓ if lower ones are, else nothing."""
+        return {"max": "↑", "min": "↓", "none": ""}[self.better]
 
 
 def direction(name: str, metrics: Sequence[Metric]) -> Literal["max", "min"]:
@@ -62,15 +62,15 @@ def direction(name: str, metrics: Sequence[Metric]) -> Literal["max", "min"]:
         metrics: the task's declarations. A loss needs none.
 
     Raises:
-        InputError: no metric of that name is declared.
+        InputError: no metric of that name is declared, or none of its values is better than another.
     """
     metric = name.removeprefix("val_")
     if metric == "loss":
         return "min"
-    for declared in metrics:
-        if declared.name == metric:
-            return declared.better
-    known = ["val_loss", *(f"val_{declared.name}" for declared in metrics)]
+    directions: dict[str, Literal["max", "min"]] = {m.name: m.better for m in metrics if m.better != "none"}
+    if metric in directions:
+        return directions[metric]
+    known = ["val_loss", *(f"val_{name}" for name in directions)]
     raise InputError(f"unknown metric {name!r}{did_you_mean(name, known)}: expected one of {', '.join(known)}")
 
 

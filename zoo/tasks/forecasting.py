@@ -71,15 +71,15 @@ class Config(options.Series, options.Forward, options.Training):
 
 
 METRICS = (
+    Metric("mase", better="min", format=".3f"),
     Metric("mae", better="min", format=".3g"),
     Metric("rmse", better="min", format=".3g"),
     Metric("mse", better="min", format=".3f"),
     Metric("smape", better="min", format=".1%"),
-    Metric("mase", better="min", format=".3f"),
     Metric("pinball", better="min", format=".3g"),
     Metric("crps", better="min", format=".3g"),
-    Metric("coverage", format=".1%"),
-    Metric("width", better="min", format=".3g"),
+    Metric("coverage", better="none", format=".1%"),
+    Metric("width", better="none", format=".3g"),
     Metric("msis", better="min", format=".2f"),
 )
 SPLIT = splits.by_time("time")
