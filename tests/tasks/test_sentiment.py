@@ -45,6 +45,9 @@ def test_the_answer_is_that_of_the_network_and_the_ngrams(run):
     answers = run.service(text=texts)
     np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-6)
     assert np.abs(answers["probabilities"] - tf.nn.softmax(deep)).max() > 0.01
+    alone = tf.nn.softmax(deep / run.metrics["validation"]["val_logit_scale"])
+    np.testing.assert_allclose(answers["network_probabilities"], alone, atol=1e-6)
+    assert run.metrics["metrics"]["accuracy"] == 1 > run.metrics["metrics"]["network_accuracy"]
 
 
 def test_the_saved_model_answers_with_all_of_it(run, tmp_path):

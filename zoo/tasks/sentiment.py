@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo import answers, baselines, layers, metrics, options, plots
@@ -119,12 +120,15 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
 
 
 def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
+    both = keras.Model(model.input, [model.output, model.get_layer("logits").output])
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def classify(texts):
         x = token_ids(cfg, codec, texts).to_tensor()
-        if cfg.wide == "ngrams":
-            x = {"tokens": x, "wide": codec.wide.log_odds(texts)}
-        return answers.labels.answer(model(x, training=False), codec.labels)
+        if cfg.wide == "none":
+            return answers.labels.answer(model(x, training=False), codec.labels)
+        logits, network = both({"tokens": x, "wide": codec.wide.log_odds(texts)}, training=False)
+        return answers.labels.answer(logits, codec.labels) | {"network_probabilities": tf.nn.softmax(network)}
 
     return answers.service.Service(
         codec, model, numeric=lambda logits: {"probabilities": tf.nn.softmax(logits)}, serving_default=classify
@@ -132,7 +136,12 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
 
 
 def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examples) -> dict[str, float]:
-    return metrics.labels.scores(answers, truth=[e["label"] for e in examples], labels=codec.labels.tokens)
+    truth, labels = [e["label"] for e in examples], codec.labels.tokens
+    found = metrics.labels.scores(answers, truth=truth, labels=labels)
+    if "network_probabilities" in answers[0]:  # a baseline has none
+        alone = [labels[np.argmax(answer["network_probabilities"])] for answer in answers]
+        found["network_accuracy"] = float(np.mean(np.array(alone) == truth))
+    return found
 
 
 def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) -> baselines.Baseline:

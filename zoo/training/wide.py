@@ -50,22 +50,20 @@ def choose_weight(run: Any, validation: Examples) -> dict[str, float]:
     more right answers: both have to be chosen.
 
     Args:
-        run: a `Run` whose answers have "probabilities", with the codec's parts `wide` and `labels`.
+        run: a `Run` whose answers have "network_probabilities", with the codec's parts `wide` and `labels`.
         validation: examples with "text" and "label".
     Returns:
         for metrics.json: scale and weight, and loss and accuracy of validation with them.
     """
-    blend = run.model.get_layer("blend")
-    scale, weight = map(float, blend.get_weights())  # 1 and 0, or those of the run that --init names
     examples = list(validation)
     log_odds = np.concatenate(
         [run.codec.wide.log_odds(batch).numpy() for batch in text.in_batches(example["text"] for example in examples)]
     )
-    probabilities = np.array([answer["probabilities"] for answer in run.predict(examples)])
-    logits = (np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) - weight * log_odds) / scale
+    probabilities = np.array([answer["network_probabilities"] for answer in run.predict(examples)])
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
     truth = run.codec.labels(tf.constant([example["label"] for example in examples])).numpy()
     scale, weight = best(logits, log_odds, truth)
-    blend.set_weights([np.float32(scale), np.float32(weight)])
+    run.model.get_layer("blend").set_weights([np.float32(scale), np.float32(weight)])
     loss, accuracy = _measure(scale * logits + weight * log_odds, truth)
     alone, ngrams = _measure(logits, truth)[1], _measure(log_odds, truth)[1]
     say(
