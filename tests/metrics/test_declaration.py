@@ -25,7 +25,7 @@ def test_an_undeclared_metric_is_an_error_with_a_suggestion():
 def test_a_metric_of_which_no_value_is_better_cannot_be_monitored():
     coverage = Metric("coverage", better="none")
     assert coverage.arrow == ""
-    with pytest.raises(InputError, match="expected one of val_loss, val_bleu$"):
+    with pytest.raises(InputError, match=r"expected one of val_loss, val_bleu$"):
         direction("val_coverage", (coverage, Metric("bleu")))
 
 
