@@ -22,9 +22,11 @@ from sklearn.preprocessing import StandardScaler
 from zoo import errors
 
 GLOBAL = ("ridge", "mlp")
+NAIVE = ("last", "seasonal", "mean")
 ORDERS = ((1, 0, 1), (2, 0, 1), (0, 1, 1), (1, 1, 1))  # the candidates (p, d, q) of "arima"
 DECAY = 0.94  # of "ewma": RiskMetrics' value for daily returns
 ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0)  # the candidates for the penalty of "ridge"
+RECENT = 2_000  # last values, at least four seasons, that "last", "seasonal" and "mean" look at
 FEWEST_VALUES = 12  # that a model of statsmodels or arch is fitted to
 FEWEST_ROWS = 20  # that Lags is fitted to
 FAILURES = (ArithmeticError, LookupError, RuntimeError, ValueError)  # of a fit; LinAlgError is a ValueError
@@ -77,6 +79,8 @@ def local(name: str, history: np.ndarray, *, horizon: int, season: int, levels: 
     seen = values[~np.isnan(values)]
     if not len(seen):
         return np.zeros((horizon, len(levels)))
+    if name in NAIVE and not np.isnan(recent := values[-max(RECENT, 4 * season) :]).all():
+        values = recent
     steps: dict[str, Any] = {"horizon": horizon, "season": season, "levels": levels}
     quantiles = None
     if not package or (len(seen) >= FEWEST_VALUES and np.ptp(seen) > 0):
@@ -180,12 +184,15 @@ def _seasonal(values: np.ndarray, *, horizon: int, season: int, levels: Sequence
     season = season if len(values) > season else 1
     seen = np.flatnonzero(~np.isnan(values))
     longest = _longest(values, season)
+    spreads: dict[int, np.ndarray] = {}
     quantiles = []
     for target in range(len(values), len(values) + horizon):
         same = seen[(target - seen) % season == 0]
         source = same[-1] if len(same) else seen[-1]
         lag = min(target - source, longest)
-        quantiles.append(values[source] + _spread(values[lag:] - values[:-lag], levels))
+        if lag not in spreads:
+            spreads[lag] = _spread(values[lag:] - values[:-lag], levels)
+        quantiles.append(values[source] + spreads[lag])
     return np.stack(quantiles)
 
 
