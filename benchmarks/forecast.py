@@ -6,13 +6,11 @@ trains the same number of steps.
 """
 
 import json
-import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from benchmarks import epoch
+from benchmarks import epoch, growth
 
 PEERS = ("zoo", "torch")
 ROUNDS = 3
@@ -88,9 +86,7 @@ def _child(count: int, folder: Path) -> dict:
     path = folder / str(count)
     if not path.exists():
         _write(path, count)
-    command = [sys.executable, "-m", "benchmarks.forecast", str(path)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
-    return json.loads(done.stdout.splitlines()[-1])
+    return growth.alone("forecast", path)
 
 
 def _write(path: Path, count: int) -> None:
@@ -112,8 +108,7 @@ def _train(path: str) -> dict:
     start = time.perf_counter()
     case = {"recipe": "tasks/forecasting/m4_hourly.toml", "data": path}
     epoch.Zoo(case, forecasting, {"jit": "off"}, steps=STEPS).train()
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    return {"seconds": time.perf_counter() - start, "megabytes": megabytes}
+    return {"seconds": time.perf_counter() - start, "megabytes": growth.megabytes()}
 
 
 if __name__ == "__main__":

@@ -45,9 +45,20 @@ def _child(reviews: int, folder: Path) -> dict:
     path = folder / str(reviews)
     if not path.exists():
         _write(path, reviews)
-    command = [sys.executable, "-m", "benchmarks.growth", str(path)]
+    return alone("growth", path)
+
+
+def alone(row: str, path: Path) -> dict:
+    """The numbers that `python -m benchmarks.ROW PATH` prints, from a process of its own."""
+    command = [sys.executable, "-m", f"benchmarks.{row}", str(path)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def megabytes() -> float:
+    """The largest resident size of this process."""
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes; on a Mac bytes
+    return resident / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def _write(path: Path, reviews: int) -> None:
@@ -75,9 +86,7 @@ def _train(path: str) -> dict:
         tokens = train()
         parts.append((tokens / (time.perf_counter() - start), tokens))
     speed, tokens = statistics.median_low(parts)
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes; on a Mac bytes
-    megabytes = resident / (1e6 if sys.platform == "darwin" else 1e3)
-    return {"tokens": tokens, "seconds": tokens / speed, "megabytes": megabytes}
+    return {"tokens": tokens, "seconds": tokens / speed, "megabytes": megabytes()}
 
 
 if __name__ == "__main__":

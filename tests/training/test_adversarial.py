@@ -7,6 +7,9 @@ from keras import ops
 
 from zoo.training import adversarial, losses, optimizers
 
+if keras.config.backend() != "tensorflow":
+    pytest.skip("adversarial training needs TensorFlow", allow_module_level=True)
+
 WORDS = np.array([[3, 4, 5, 0], [6, 7, 0, 0]])
 TRUTH, WEIGHT = np.array([0, 1]), np.ones(2, "float32")
 

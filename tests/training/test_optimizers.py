@@ -33,6 +33,7 @@ def test_steps_are_those_of_keras(decay):
     assert mine.gradient_norm == pytest.approx(np.mean(norms), rel=1e-5)
 
 
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="slices are TensorFlow's")
 def test_the_norm_is_that_of_the_sum_of_all_slices_of_a_row():
     weights = keras.Variable(np.ones((5, 2), "float32"))
     optimizer = AdamW(0.1, clip_norm=1.0)
