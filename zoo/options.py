@@ -174,7 +174,11 @@ class Series(Group):
 
     targets: str = option("value", "columns to predict, joined by commas", basic=True)
     past: str = option("", "columns that are known up to now, joined by commas")
-    known: str = option("", "columns that are known in the future too, such as holidays; joined by commas", basic=True)
+    known: str = option(
+        "",
+        "columns known in the future too, such as holidays, or constant ones, such as a size; joined by commas",
+        basic=True,
+    )
     time_column: str = option(
         "time", "column with the time; several, joined by commas, are the year, month, day, hour and minute", basic=True
     )
