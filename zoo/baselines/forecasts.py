@@ -14,6 +14,7 @@ from zoo.data.series import CIRCLES
 from zoo.errors import InputError, did_you_mean, needs
 
 MOST_ROWS = 20_000  # training windows that a regression on lags is fitted to, drawn evenly
+MOST_LAGS = 2_000  # of all columns together
 
 
 def compare(
@@ -42,7 +43,8 @@ def compare(
     for name in names:
         began = time.perf_counter()
         if name in methods.GLOBAL:
-            result = Baseline(_TITLES[name], metrics=score(_lags(name, train, test, levels), test))
+            title, answers = _lags(name, train, test, season, levels)
+            result = Baseline(title, metrics=score(answers, test))
         else:
             result = _local(name, series, test, season, levels, score, seconds)
         spent = time.perf_counter() - began
@@ -70,8 +72,8 @@ _TITLES = {
     "theta": "Theta",
     "ewma": "EWMA volatility",
     "garch": "GARCH(1,1)",
-    "ridge": "ridge on lags",
-    "mlp": "MLP on lags",
+    "ridge": "ridge on",
+    "mlp": "MLP on",
 }
 
 
@@ -98,46 +100,57 @@ def _local(name, series, test, season, levels, score, seconds) -> Baseline:
     return Baseline(title, metrics=score([answers[i] for i in reached], [examples[i] for i in reached]))
 
 
-def _lags(name: str, train: Examples, test: Examples, levels: Sequence[float]) -> list[dict]:
-    """The answers of a regression on the history, the known future and the place in day, week and year."""
+def _lags(name: str, train: Examples, test: Examples, season: int, levels: Sequence[float]) -> tuple[str, list[dict]]:
+    """The title and the answers of a regression on the history, the known future and the place in day, week and year.
+
+    Ridge reads one or four seasons or the whole history, whichever predicts the last tenth of the training rows best.
+    """
     if len(train) > MOST_ROWS:
         train = train.select(np.linspace(0, len(train) - 1, MOST_ROWS).astype(int))
     rows, tests = list(train), list(test)
-    longest = max(len(example["history"]) for example in rows)
+    longest = min(max(len(example["history"]) for example in rows), max(MOST_LAGS // rows[0]["history"].shape[1], 1))
     several = len({example["series"] for example in rows}) > 1
-    past, level, spread = _flat(rows, longest, several)
+    history, rest, level, spread = _windows(rows, longest, several)
     target = (np.array([example["target"] for example in rows]) - level) / spread
-    model = methods.Lags.fit(name, past, target, levels=levels)
-    past, level, spread = _flat(tests, longest, several)
-    quantiles = model(past) * spread[..., None] + level[..., None]
-    return [{"quantiles": one} for one in quantiles]
+    counts = sorted({min(count, longest) for count in (season, 4 * season, longest)}) if name == "ridge" else [longest]
+    fits = {lags: methods.Lags.fit(name, _features(history, rest, lags), target, levels=levels) for lags in counts}
+    lags = min(fits, key=lambda count: fits[count].error)
+    history, rest, level, spread = _windows(tests, longest, several)
+    quantiles = fits[lags](_features(history, rest, lags)) * spread[..., None] + level[..., None]
+    return f"{_TITLES[name]} {lags} lags", [{"quantiles": one} for one in quantiles]
 
 
-def _flat(rows: list[dict], longest: int, several: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs float[R, F], NaN where the history is shorter; level and spread float[R, 1, N].
+def _features(history: np.ndarray, rest: np.ndarray, lags: int) -> np.ndarray:
+    return np.concatenate([history[:, -lags:].reshape(len(history), -1), rest], axis=1)
 
-    If the data has several series, which may differ in scale, these are the mean and deviation of each history. A
-    missing value is read as the one before it. Marks of missing values would be rare columns: ridge learns by heart
-    the few hours that have them.
+
+def _windows(rows: list[dict], longest: int, several: bool) -> tuple[np.ndarray, ...]:
+    """History float[R, T, C], NaN where it is shorter; other inputs float[R, F]; level and spread float[R, 1, N].
+
+    Values of the targets are differences from their last one, which is among the other inputs, so that a penalty draws
+    forecasts to the last value. If the data has several series, which may differ in scale, they are divided by the
+    deviation of each history. A missing value is read as the one before it. Marks of missing values would be rare
+    columns: ridge learns by heart the few hours that have them.
     """
     targets, columns = rows[0]["target"].shape[1], rows[0]["history"].shape[1]
     history = np.full([len(rows), longest, columns], np.nan, np.float32)
     for row, example in zip(history, rows, strict=True):
         part = example["history"][-longest:]
         row[longest - len(part) :] = part
-    level, spread = np.zeros([len(rows), 1, targets]), np.ones([len(rows), 1, targets])
-    if several:
-        seen = np.isfinite(history[..., :targets])
-        count = np.maximum(seen.sum(axis=1, keepdims=True), 1)
-        level = np.where(seen, history[..., :targets], 0).sum(axis=1, keepdims=True, dtype=np.float64) / count
-        off = np.where(seen, history[..., :targets] - level, 0)
-        spread = np.maximum(np.sqrt((off**2).sum(axis=1, keepdims=True) / count), 0.01 * np.abs(level) + 1e-9)
-        history[..., :targets] = (history[..., :targets] - level) / spread
     seen = np.isfinite(history)
+    history[~seen] = np.nan
     newest = np.maximum.accumulate(np.where(seen, np.arange(longest)[None, :, None], 0), axis=1)
     history = np.take_along_axis(history, newest, axis=1)
+    level = np.nan_to_num(history[:, -1:, :targets]).astype(np.float64)
+    spread = np.ones([len(rows), 1, targets])
+    if several:
+        off = history[..., :targets] - level
+        deviation = np.sqrt(np.nan_to_num(off**2).mean(axis=1, keepdims=True))
+        spread = np.maximum(deviation, 0.01 * np.abs(level) + 1e-9)
+    history[..., :targets] = (history[..., :targets] - level) / spread
     moments = np.array([example["seconds"] for example in rows])
     circles = [2 * np.pi * (moments % length) / length for length, _ in CIRCLES]
     clock = np.stack([wave(angle) for angle in circles for wave in (np.sin, np.cos)], axis=1)
     future = np.array([example["future"] for example in rows]).reshape(len(rows), -1)
-    return np.concatenate([history.reshape(len(rows), -1), future, clock], axis=1), level, spread
+    rest = [future, clock] if several else [future, clock, level[:, 0]]  # the level tells nothing of another series
+    return history, np.concatenate(rest, axis=1), level, spread

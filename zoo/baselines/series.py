@@ -25,7 +25,7 @@ GLOBAL = ("ridge", "mlp")
 NAIVE = ("last", "seasonal", "mean")
 ORDERS = ((1, 0, 1), (2, 0, 1), (0, 1, 1), (1, 1, 1))  # the candidates (p, d, q) of "arima"
 DECAY = 0.94  # of "ewma": RiskMetrics' value for daily returns
-ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0)  # the candidates for the penalty of "ridge"
+ALPHAS = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)  # the candidates for the penalty of "ridge"
 RECENT = 2_000  # last values, at least four seasons, that "last", "seasonal" and "mean" look at
 FEWEST_VALUES = 12  # that a model of statsmodels or arch is fitted to
 FEWEST_ROWS = 20  # that Lags is fitted to
@@ -100,11 +100,15 @@ class Lags:
 
     Quantiles are the point forecast plus the quantiles of its errors on the last tenth of the training rows, for each
     step and target. If windows overlap, the targets of the rows before that tenth reach into it.
+
+    Attributes:
+        error: the mean squared error on that tenth, in standard deviations of each output.
     """
 
     def __init__(self, model: Any, inputs: StandardScaler, outputs: StandardScaler):
         self._model, self._inputs, self._outputs = model, inputs, outputs
-        self._offsets = np.zeros(0)  # float64[H, N, Q], set by `fit`
+        self._offsets = np.zeros(0)  # float64[H, N, Q], set by `fit`, as the next one
+        self.error = np.nan
 
     @classmethod
     def fit(cls, kind: str, past: np.ndarray, target: np.ndarray, *, levels: Sequence[float], seed: int = 0) -> "Lags":
@@ -144,6 +148,7 @@ class Lags:
                 network = MLPRegressor(hidden_layer_sizes=(128,), early_stopping=True, max_iter=50, random_state=seed)
                 lags._model = network.fit(x[:early], y[:early])
             residuals = flat[early:] - lags._points(past[early:])
+            lags.error = float(np.square(residuals / outputs.scale_).mean())
             if kind == "ridge":
                 lags._model = Ridge(lags._model.alpha).fit(x, y)
         offsets = np.quantile(residuals, levels, axis=0)  # [Q, H*N]
