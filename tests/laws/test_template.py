@@ -37,6 +37,7 @@ if "zoo" in sys.orig_argv:
     vars(tasks).pop("copied", None)
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_template_is_a_task(copied, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert contract.summaries()["copied"].startswith("Order: ")
