@@ -72,9 +72,12 @@ class Zoo:
 
     def train(self) -> int:
         """Trains the next part; its real tokens."""
+        from zoo.training import callbacks
+
         start, count = self._next("train")
         data = self.batches.for_training(0, start)
-        self.model.fit(data, steps_per_epoch=count, epochs=1, shuffle=False, verbose=0)
+        keep = [callbacks.KeepMemory()]  # as in a run
+        self.model.fit(data, steps_per_epoch=count, epochs=1, shuffle=False, verbose=0, callbacks=keep)
         return sum(self.real[start : start + count])
 
     def read(self) -> int:
