@@ -24,7 +24,7 @@ class Zoo:
         from zoo.data import batching, cache
         from zoo.layers import recurrent
         from zoo.run import load_splits
-        from zoo.training import devices, optimizers
+        from zoo.training import callbacks, devices, optimizers
 
         recipe = task.Config.from_toml(case["recipe"]) if "recipe" in case else task.Config()
         self.cfg = dataclasses.replace(recipe, data=case["data"], seed=0, **changes)
@@ -39,6 +39,7 @@ class Zoo:
         self.batches = plan(self.cfg, train, seed=0, longest=validation.lengths.max(axis=0))
         self.validation = self.batches.like(validation)
         self.model = task.model(self.cfg, codec)
+        self.callbacks = [callbacks.KeepMemory()]  # as in a run
         compiled = devices.compiles_loops(self.cfg.jit, self.batches.planned, self.cfg.epochs)
         recurrent.compile_loops(self.model, compiled)
         optimizers.plan(self.model, self.cfg, len(self.batches))
@@ -72,12 +73,9 @@ class Zoo:
 
     def train(self) -> int:
         """Trains the next part; its real tokens."""
-        from zoo.training import callbacks
-
         start, count = self._next("train")
         data = self.batches.for_training(0, start)
-        keep = [callbacks.KeepMemory()]  # as in a run
-        self.model.fit(data, steps_per_epoch=count, epochs=1, shuffle=False, verbose=0, callbacks=keep)
+        self.model.fit(data, steps_per_epoch=count, epochs=1, shuffle=False, verbose=0, callbacks=self.callbacks)
         return sum(self.real[start : start + count])
 
     def read(self) -> int:

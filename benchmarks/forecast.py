@@ -56,8 +56,11 @@ def calls(peer: str, case: dict) -> dict:
         return 1_000
 
     folder = Path(case["folder"])
-    children = {f"{times}×": lambda times=times: _child(times * SERIES, folder) for times in (1, TIMES)}
-    return {"train": zoo.train, "1,000 series": forecast} | children
+    memory = {
+        f"{times}×": lambda times=times: growth.alone("forecast", folder, times * SERIES, _write)
+        for times in (1, TIMES)
+    }
+    return {"train": zoo.train, "1,000 series": forecast} | memory
 
 
 def _model(torch, numbers):
@@ -80,13 +83,6 @@ def _model(torch, numbers):
         return (each * batch["weight"]).sum() / batch["weight"].sum()
 
     return [parameter for layer in (encoder, decoder, bridge, output) for parameter in layer.parameters()], loss
-
-
-def _child(count: int, folder: Path) -> dict:
-    path = folder / str(count)
-    if not path.exists():
-        _write(path, count)
-    return growth.alone("forecast", path)
 
 
 def _write(path: Path, count: int) -> None:

@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PEERS = ("zoo",)
@@ -38,18 +39,15 @@ def own(case: dict, peers: dict) -> list[tuple]:
 
 
 def calls(peer: str, case: dict) -> dict:
-    return {f"{times}×": lambda times=times: _child(times * case["reviews"], Path(case["folder"])) for times in TIMES}
+    reviews, folder = case["reviews"], Path(case["folder"])
+    return {f"{times}×": lambda times=times: alone("growth", folder, times * reviews, _write) for times in TIMES}
 
 
-def _child(reviews: int, folder: Path) -> dict:
-    path = folder / str(reviews)
+def alone(row: str, folder: Path, size: int, write: Callable[[Path, int], None]) -> dict:
+    """The numbers that `python -m benchmarks.ROW DATA` prints, in a process of its own; `write` makes the data once."""
+    path = folder / str(size)
     if not path.exists():
-        _write(path, reviews)
-    return alone("growth", path)
-
-
-def alone(row: str, path: Path) -> dict:
-    """The numbers that `python -m benchmarks.ROW PATH` prints, from a process of its own."""
+        write(path, size)
     command = [sys.executable, "-m", f"benchmarks.{row}", str(path)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
     return json.loads(done.stdout.splitlines()[-1])

@@ -47,8 +47,8 @@ def local(name: str, history: np.ndarray, *, horizon: int, season: int, levels: 
     | ewma | returns of mean 0 and RiskMetrics volatility, J.P. Morgan 1996, section 5.2 | standardised returns |
     | garch | returns of constant mean and GARCH(1,1) volatility, Bollerslev 1986 | standardised residuals |
 
-    The last two scale the quantiles of the standardised past by the forecast volatility. This is filtered historical
-    simulation: Barone-Adesi et al. 1999.
+    The first three look at the last `RECENT` values. The last two scale the quantiles of the standardised past by the
+    forecast volatility. This is filtered historical simulation: Barone-Adesi et al. 1999.
 
     Missing values: last, seasonal and mean use the observed values only, ewma and garch skip the missing ones, and
     before the other fits a gap is filled linearly and the ends with the nearest value. A constant or short history and
