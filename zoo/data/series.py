@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import tensorflow as tf
 
-from zoo.data import codec
+from zoo.data import codec, observed
 from zoo.data.examples import Examples
 from zoo.data.formats.series import Series
 from zoo.errors import InputError
@@ -207,9 +207,7 @@ def inputs(
 ) -> Inputs:
     """Scales raw windows and marks their missing values.
 
-    A missing value is NaN or infinite. Its scaled value is 0, whatever stands in its cell. Beside it stand whether it
-    was observed and the log of the steps since the last observation (value, mask and interval, as in GRU-D: Che et al.
-    2018, section 2, https://doi.org/10.1038/s41598-018-24271-9).
+    Beside each scaled value stand whether it was observed and the log of the steps since (`zoo.data.observed`).
 
     Args:
         history: float32[B, T, C] in the user's units; the first `lengths` steps of each row are real.
@@ -223,26 +221,17 @@ def inputs(
         tf.errors.InvalidArgumentError: a row has no step.
     """
     N, K, H = shape.targets, shape.known, shape.horizon
-    rows, steps = tf.shape(history)[0], tf.shape(history)[1]
-    with tf.control_dependencies([tf.debugging.assert_positive(steps, message="the history has no step")]):
-        lengths = tf.where((lengths < 1) | (lengths > steps), steps, lengths)
-    # The last `lookback` real steps, right-padded.
-    first = tf.maximum(lengths - shape.lookback, 0)
-    lengths = lengths - first
-    index = tf.range(tf.minimum(steps, shape.lookback))
-    real = index < lengths[:, None]  # [B, T]
-    values = tf.gather(history, tf.where(real, first[:, None] + index, 0), batch_dims=1)  # [B, T, C]
-    seen = _observed(values) & real[:, :, None]
+    values, lengths = observed.latest(history, lengths, lookback=shape.lookback)
+    rows, index = tf.shape(values)[0], tf.range(tf.shape(values)[1])
+    real = (index < lengths[:, None])[:, :, None]  # [B, T, 1]
+    seen = observed.observed(values) & real
 
     mean, std = (tf.constant(part, tf.float32) for part in (scaler.mean, scaler.std))
     level, spread = _scale(values[..., :N], seen[..., :N], mean[:N], std[:N], scale)
     centre = tf.concat([level, tf.broadcast_to(mean[N:], [rows, 1, shape.columns - N])], axis=2)
     width = tf.concat([spread, tf.broadcast_to(std[N:], [rows, 1, shape.columns - N])], axis=2)
-    scaled = _scaled(values, seen, centre, width)
-    flags = tf.cast(seen, tf.float32)
-    last = _last_seen(seen, shape.lookback)  # [B, T, C], −1 where nothing was seen yet
-    gap = tf.where(real[:, :, None], tf.math.log(1 + tf.cast(index[None, :, None] - last, tf.float32)), 0.0)
-    past = [tf.cast(real, tf.float32)[:, :, None], scaled, flags, gap]
+    scaled, flags, gap, last = observed.marked(values, seen, centre, width, longest=shape.lookback)
+    past = [tf.cast(real, tf.float32), scaled, flags, tf.where(real, gap, 0.0)]
 
     ahead = tf.range(H)
     position = tf.broadcast_to((tf.cast(ahead, tf.float32) + 1)[:, None] / H, [rows, H, 1])
@@ -254,8 +243,8 @@ def inputs(
     if K and future is not None:
         future = future[:, :H]
         future = tf.pad(future, [[0, 0], [0, H - tf.shape(future)[1]], [0, 0]], constant_values=float("nan"))
-        known = _observed(future)
-        later += [_scaled(future, known, mean[-K:], std[-K:]), tf.cast(known, tf.float32)]
+        known = observed.observed(future)
+        later += [observed.scaled(future, known, mean[-K:], std[-K:]), tf.cast(known, tf.float32)]
     before = [_seasons_before(scaled[..., :N], flags[..., :N], lengths, H, season) for season in shape.seasons]
     later += [part for pair in before for part in pair]
 
@@ -297,24 +286,6 @@ def sizes(shape: Shape, scaler: SeriesScaler, *, dated: bool) -> tuple[int, int]
     return 1 + 3 * shape.columns + clock, 1 + clock + 2 * shape.known + 2 * shape.targets * len(shape.seasons)
 
 
-def _observed(values: tf.Tensor) -> tf.Tensor:
-    """False for NaN and infinities. `tf.math.is_finite` and `<=` are true for NaN after conversion by tf2onnx 1.17."""
-    return tf.abs(values) < tf.float32.max
-
-
-def _or_zero(values: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
-    """The values, and 0 where nothing was seen. `tf.where` is a product in ONNX, in which 0 · NaN is NaN."""
-    flat = tf.reshape(values, [-1])
-    size = tf.shape(flat)[0]
-    place = tf.where(tf.reshape(seen, [-1]), tf.range(size), size)
-    return tf.reshape(tf.gather(tf.concat([flat, [0.0]], axis=0), place), tf.shape(values))
-
-
-def _scaled(values: tf.Tensor, seen: tf.Tensor, centre: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """0 where nothing was seen."""
-    return tf.where(seen, (_or_zero(values, seen) - centre) / width, 0.0)
-
-
 def _scale(
     values: tf.Tensor, seen: tf.Tensor, mean: tf.Tensor, std: tf.Tensor, how: str
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -324,7 +295,7 @@ def _scale(
         return tf.broadcast_to(mean, shape), tf.broadcast_to(std, shape)
     weight = tf.cast(seen, tf.float32)
     count = tf.reduce_sum(weight, axis=1, keepdims=True)
-    clean = _or_zero(values, seen)
+    clean = observed.or_zero(values, seen)
     level = tf.where(count > 0, tf.reduce_sum(clean, axis=1, keepdims=True) / tf.maximum(count, 1.0), mean)
     off = tf.where(seen, clean - level, 0.0)
     own = tf.sqrt(tf.reduce_sum(off * off, axis=1, keepdims=True) / tf.maximum(count, 1.0))
@@ -353,18 +324,6 @@ def _seasons_before(
         found += tf.gather(values, place, batch_dims=1) * use
         known += use
     return found, known
-
-
-def _last_seen(seen: tf.Tensor, longest: int) -> tf.Tensor:
-    """int32[B, T, C]: the last step up to each one at which a value was observed; −1 before the first."""
-    steps = tf.shape(seen)[1]
-    last = tf.where(seen, tf.range(steps)[None, :, None], -1)
-    hop = 1
-    while hop < longest:  # a running maximum in log2(T) operations
-        moved = tf.pad(last, [[0, 0], [hop, 0], [0, 0]], constant_values=-1)[:, :steps]
-        last = tf.maximum(last, moved)
-        hop *= 2
-    return last
 
 
 def _calendar(seconds: tf.Tensor, offset: tf.Tensor, step: int) -> tf.Tensor:
