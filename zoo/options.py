@@ -172,13 +172,6 @@ class Series(Group):
 
     heading = "series"
 
-    targets: str = option("value", "columns to predict, joined by commas", basic=True)
-    past: str = option("", "columns that are known up to now, joined by commas")
-    known: str = option(
-        "",
-        "columns known in the future too, such as holidays, or constant ones, such as a size; joined by commas",
-        basic=True,
-    )
     time_column: str = option(
         "time", "column with the time; several, joined by commas, are the year, month, day, hour and minute", basic=True
     )
@@ -186,9 +179,8 @@ class Series(Group):
     gaps: Literal["fill", "ignore"] = option(
         "fill", "fill: a missing row is a step with missing values; ignore: each row is a step, such as a trading day"
     )
-    returns: bool = option(False, "predict log returns in percent instead of the targets themselves, which are prices")
     validation_from: str | None = option(
-        None, "where validation begins: a time, a number of steps, or -N steps before the end"
+        None, "where validation begins: a time, a number of steps, -N steps before the end, or a share such as 15%"
     )
     test_from: str | None = option(None, "where the test split begins, in the same forms")
     end: str | None = option(None, "where the data ends, in the same forms")

@@ -46,6 +46,27 @@ def latest(history: tf.Tensor, lengths: tf.Tensor, *, lookback: int) -> tuple[tf
     return tf.gather(history, place, batch_dims=1), lengths
 
 
+def append(
+    history: tf.Tensor, steps: tf.Tensor, observation: tf.Tensor, *, lookback: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A history with one more step, for live use. Where it is full, its first step makes room.
+
+    Args:
+        history: float32[B, T, C], right-padded.
+        steps: int32[B], the real steps of each row; 0 at the beginning.
+        observation: float32[B, C].
+    Returns:
+        history float32[B, lookback, C] and steps int32[B].
+    """
+    history = history[:, :lookback]
+    steps = tf.clip_by_value(steps, 0, tf.shape(history)[1])
+    history = tf.pad(history, [[0, 0], [0, lookback - tf.shape(history)[1]], [0, 0]])
+    history = tf.where((steps == lookback)[:, None, None], tf.roll(history, -1, axis=1), history)
+    place = tf.minimum(steps, lookback - 1)
+    here = tf.range(lookback) == place[:, None]  # [B, lookback]
+    return tf.where(here[:, :, None], observation[:, None], history), place + 1
+
+
 def marked(values: tf.Tensor, seen: tf.Tensor, centre: tf.Tensor, width: tf.Tensor, *, longest: int) -> Marked:
     """Value, mask and interval of every cell, as in GRU-D: Che et al. 2018, section 2,
     https://doi.org/10.1038/s41598-018-24271-9

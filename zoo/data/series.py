@@ -259,27 +259,6 @@ def inputs(
     return Inputs(tf.concat(past, axis=2), tf.concat(later, axis=2), anchors[anchor], level, spread, lengths)
 
 
-def append(
-    history: tf.Tensor, steps: tf.Tensor, observation: tf.Tensor, *, lookback: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """A history with one more step, for live use. Where it is full, its first step makes room.
-
-    Args:
-        history: float32[B, T, C], right-padded.
-        steps: int32[B], the real steps of each row; 0 at the beginning.
-        observation: float32[B, C].
-    Returns:
-        history float32[B, lookback, C] and steps int32[B].
-    """
-    history = history[:, :lookback]
-    steps = tf.clip_by_value(steps, 0, tf.shape(history)[1])
-    history = tf.pad(history, [[0, 0], [0, lookback - tf.shape(history)[1]], [0, 0]])
-    history = tf.where((steps == lookback)[:, None, None], tf.roll(history, -1, axis=1), history)
-    place = tf.minimum(steps, lookback - 1)
-    here = tf.range(lookback) == place[:, None]  # [B, lookback]
-    return tf.where(here[:, :, None], observation[:, None], history), place + 1
-
-
 def sizes(shape: Shape, scaler: SeriesScaler, *, dated: bool) -> tuple[int, int]:
     """P and F: how many numbers `inputs` gives for each step of the past and of the future."""
     clock = 2 * sum(0 < scaler.step < length for length, _ in CIRCLES) if dated else 0

@@ -1,6 +1,7 @@
 """Layers for sequences. Masks are called `keep_mask`: True = real step, right-padded, always passed as an argument."""
 
 from zoo.layers import cells, crf, recurrent
+from zoo.layers.anomalies import AlarmRule
 from zoo.layers.characters import CharCNN, CharRNN, spelling
 from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
@@ -11,6 +12,7 @@ from zoo.layers.tokens import TokenEmbedding
 from zoo.layers.wide import Blend
 
 __all__ = [
+    "AlarmRule",
     "AttentionDecoder",
     "Bidirectional",
     "Blend",

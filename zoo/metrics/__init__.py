@@ -1,10 +1,11 @@
 """Metrics: `Metric` declares one for a task; the modules of this package compute them, one per family of tasks."""
 
-from zoo.metrics import captions, characters, labels, perplexity, series, tags, translation
+from zoo.metrics import alarms, captions, characters, labels, perplexity, series, tags, translation
 from zoo.metrics.metric import Metric, direction, from_model
 
 __all__ = [
     "Metric",
+    "alarms",
     "captions",
     "characters",
     "direction",

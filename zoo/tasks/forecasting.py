@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import answers, baselines, layers, metrics, options, plots
-from zoo.data import batching, cache, series, splits
+from zoo.data import batching, cache, observed, series, splits
 from zoo.data import codec as codecs
 from zoo.data.examples import Examples
 from zoo.data.formats import series as files
@@ -40,6 +40,14 @@ class Config(options.Series, options.Forward, options.Training):
     cell: Literal["lstm", "gru"] = "gru"
     dropout: float = 0.1
     batch_tokens: int = 8192
+    targets: str = option("value", "columns to predict, joined by commas", basic=True)
+    past: str = option("", "columns that are known up to now, joined by commas")
+    known: str = option(
+        "",
+        "columns known in the future too, such as holidays, or constant ones, such as a size; joined by commas",
+        basic=True,
+    )
+    returns: bool = option(False, "predict log returns in percent instead of the targets themselves, which are prices")
     horizon: int = option(24, "steps to predict", low=1, basic=True)
     lookback: int = option(168, "steps of history that are read, at most", low=1, basic=True)
     season: int = option(24, "steps after which a series resembles itself", low=1, basic=True)
@@ -237,7 +245,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     @tf.function(input_signature=[observation, history, steps, *optional], autograph=False)
     def step(observation, history, steps, *more):
         """The state is the history so far, right-padded to the lookback; `steps` of it are real, 0 at the beginning."""
-        history, steps = series.append(history, steps, observation, lookback=cfg.lookback)
+        history, steps = observed.append(history, steps, observation, lookback=cfg.lookback)
         return forecast(history, steps, more) | {"history": history, "steps": steps}
 
     return answers.service.Service(

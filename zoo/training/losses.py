@@ -125,6 +125,24 @@ class TagLoss(WeightedMean):
 
 
 @keras.saving.register_keras_serializable("zoo")
+class SquaredError(WeightedMean):
+    """The mean squared error of what was observed.
+
+    Call arguments:
+        y_true: float[B, T, C], NaN where it is missing. The mean of a step is taken over what is observed in it.
+        y_pred: float[B, T, C].
+        sample_weight: float[B, T], 0 on padding.
+    """
+
+    def __init__(self, *, name: str = "squared_error", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        truth, seen = _observed(y_true, y_pred.dtype)
+        return _mean_observed(ops.square(truth - y_pred), seen)
+
+
+@keras.saving.register_keras_serializable("zoo")
 class Pinball(WeightedMean):
     """The mean pinball loss of quantiles, whose minimum are the true quantiles (Koenker & Bassett 1978).
 
@@ -142,12 +160,22 @@ class Pinball(WeightedMean):
         self.levels = tuple(levels)
 
     def call(self, y_true, y_pred):
-        seen = ops.logical_not(ops.isnan(y_true))
-        off = ops.where(seen, y_true, ops.zeros_like(y_true))[..., None] - y_pred
+        truth, seen = _observed(y_true, y_pred.dtype)
+        off = truth[..., None] - y_pred
         share = ops.convert_to_tensor(self.levels, y_pred.dtype)
         loss = ops.mean(ops.maximum(share * off, (share - 1) * off), axis=-1)  # [B, H, N]
-        weight = ops.cast(seen, loss.dtype)
-        return ops.sum(loss * weight, axis=-1) / ops.maximum(ops.sum(weight, axis=-1), 1)
+        return _mean_observed(loss, seen)
 
     def get_config(self):
         return super().get_config() | {"levels": self.levels}
+
+
+def _observed(values, dtype):
+    """The values with 0 for NaN, and 1 where there was a number, else 0."""
+    seen = ops.logical_not(ops.isnan(values))
+    return ops.cast(ops.where(seen, values, ops.zeros_like(values)), dtype), ops.cast(seen, dtype)
+
+
+def _mean_observed(loss, seen):
+    """The mean over the last axis of the cells that were seen; 0 where none was."""
+    return ops.sum(loss * seen, axis=-1) / ops.maximum(ops.sum(seen, axis=-1), 1)

@@ -3,7 +3,8 @@
     time,temperature,wind                      {"id": "H1", "start": "2015-07-01 12:00", "value": [605, 586, null]}
     2016-07-01 00:00,21.4,3.1                  {"id": "H2", "start": "2015-07-01 12:00", "value": [3124, 2990, 2862]}
 
-A missing value is an empty cell, NA, NaN or null. A missing row is a gap, whose values are missing too.
+A missing value is an empty cell, NA, NaN or null. A missing row is a gap, whose values are missing too. Files in
+folders below the directory are read too; without a column for it, the path of a file is the name of its series.
 """
 
 import dataclasses
@@ -77,19 +78,26 @@ class Series:
         )
 
     def _place(self, option: str) -> int:
-        """The step that an option names."""
+        """The step that an option names; of several, joined by commas, the first one."""
+        return min(self._step(part.strip()) for part in option.split(","))
+
+    def _step(self, option: str) -> int:
+        length = len(self.values)
+        if option.endswith("%") and option[:-1].replace(".", "", 1).isdecimal():
+            return min(int(length * float(option[:-1]) / 100), length)
         if option.lstrip("-").isdecimal():
-            number, length = int(option), len(self.values)
+            number = int(option)
             return min(max(number + length if number < 0 else number, 0), length)
         try:
             moment = datetime.fromisoformat(option)
         except ValueError:
             raise InputError(
-                f"{option!r} is not a time such as 2016-07-01, nor a number of steps such as 8640 or -48"
+                f"{option!r} is not a time such as 2016-07-01, a number of steps such as 8640 or -48, or a share such "
+                "as 15%"
             ) from None
         if not self.dated:
             raise InputError(f"{option!r} is a time, and the data has none; give a number of steps")
-        return int(np.searchsorted(self.times, _seconds(moment)))
+        return int(np.searchsorted(self.times, seconds(moment)))
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,8 @@ class Columns:
         values: the columns of numbers.
         time: the column with the time; several are the year, month, day, hour, minute and second.
         series: the column with the name of the series; None: each file or line is one.
-        gaps: "fill" puts missing steps where times are missing; "ignore" takes every row as one step.
+        gaps: "fill" puts missing steps where times are missing; "ignore" takes every row as one step, in the order of
+            the file.
         returns: columns that become log returns in percent, 100 · log(v_t / v_{t−1}).
     """
 
@@ -128,20 +137,39 @@ def read(
     Args:
         data: a file, or a directory of files.
         validation, test, end: where the splits begin and the data ends: a time such as 2016-07-01, a number of steps
-            from the beginning, or with a minus sign from the end.
+            from the beginning, or with a minus sign from the end, or a share such as 15%. Of several, joined by commas,
+            the first one counts.
     Raises:
         InputError: names the file and the line that is wrong.
     """
+    path, found = Path(data), _files(data)
+    stamps = tuple((str(part), os.stat(part).st_mtime_ns) for part in found)
+    return _read(path if path.is_dir() else path.parent, stamps, columns, share, validation, test, end)
+
+
+def columns_of(data: str) -> list[str]:
+    """The names of the columns in the first row of the first file, or of the lists in its first line.
+
+    Raises:
+        InputError: there is no file, or it is empty.
+    """
+    path = _files(data)[0]
+    if path.name.removesuffix(".gz").endswith(".jsonl"):
+        record = next((record for _, record in files.json_lines(path)), {})
+        return [name for name, value in record.items() if isinstance(value, list)]
+    return list(next((record for _, record in tables.rows(path)), {}))
+
+
+def _files(data: str) -> list[Path]:
     path = Path(data)
     if data.startswith("tfds:"):
         raise InputError(f"--data {data}: series are read from {EXPECTED}, not from TFDS")
     if not path.exists():
         raise files.missing_split(path, "train", EXPECTED)
-    found = [path] if path.is_file() else sorted(part for part in path.iterdir() if _is_table(part))
+    found = [path] if path.is_file() else sorted(part for part in path.rglob("*") if _is_table(part))
     if not all(map(_is_table, found)) or not found:
         raise InputError(f"--data {data} has no series: expected {EXPECTED}")
-    stamps = tuple((str(part), os.stat(part).st_mtime_ns) for part in found)
-    return _read(stamps, columns, share, validation, test, end)
+    return found
 
 
 def _is_table(path: Path) -> bool:
@@ -159,7 +187,7 @@ class _Rows:
 
 
 @lru_cache(maxsize=4)  # a run reads its splits several times; a changed file is read again
-def _read(stamps: tuple, columns: Columns, share: float, *borders: str | None) -> Sequence[Series]:
+def _read(folder: Path, stamps: tuple, columns: Columns, share: float, *borders: str | None) -> Sequence[Series]:
     paths = [Path(name) for name, _ in stamps]
     order = {"train": 0, "validation": 1, "test": 2}
     split_of = {path: (files.splits_of(path) or ["train"])[0] for path in paths}
@@ -168,7 +196,7 @@ def _read(stamps: tuple, columns: Columns, share: float, *borders: str | None) -
     for path in sorted(paths, key=lambda path: order[split_of[path]]):
         kind = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
         several = sum(split_of[other] == split_of[path] for other in paths) > 1
-        one = path.name.split(".")[0] if several else "series"
+        one = str(path.relative_to(folder).with_name(path.name.split(".")[0])) if several else "series"
         for name, record in (_lines if kind == "jsonl" else _table)(path, columns, one):
             mine = rows.setdefault(name, _Rows([], [], [], {}))
             mine.begins.setdefault(split_of[path], len(mine.times))
@@ -263,20 +291,20 @@ def _time(path: Path, line: int, parts: list) -> tuple[int, bool]:
     written = " ".join(str(part) for part in parts)[:40]
     try:
         if len(parts) > 1:
-            return _seconds(datetime(*map(int, map(float, parts)))), True  # type: ignore[arg-type]
+            return seconds(datetime(*map(int, map(float, parts)))), True  # type: ignore[arg-type]
         if isinstance(parts[0], int) or str(parts[0]).strip().lstrip("-").isdecimal():
             number = int(parts[0])
             if abs(number) > 2**53:
                 raise ValueError
             return number, False
-        return _seconds(datetime.fromisoformat(str(parts[0]).strip())), True
+        return seconds(datetime.fromisoformat(str(parts[0]).strip())), True
     except (TypeError, ValueError, OverflowError):
         raise InputError(
             f"{path} line {line}: the time is {written!r}; expected a date such as 2016-07-01 14:00, or a whole number"
         ) from None
 
 
-def _seconds(moment: datetime) -> int:
+def seconds(moment: datetime) -> int:
     """Since 1970; a time without a zone is in UTC."""
     return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
 
@@ -292,12 +320,17 @@ def _series(
     end: str | None,
 ) -> Series:
     times, values = np.array(rows.times, np.int64), np.array(rows.values, np.float32)
-    for i in np.flatnonzero(np.diff(times) <= 0)[:1] + 1:
+    disordered = np.flatnonzero(np.diff(times) <= 0) + 1
+    if columns.gaps == "ignore" and len(disordered):
+        remarks.note("rows that are not later than the row before (--gaps ignore keeps their order)", len(disordered))
+        disordered = disordered[:0]
+    for i in disordered[:1]:
         path, line = rows.places[i]
         how = "is there twice" if times[i] == times[i - 1] else "comes after a later one"
         raise InputError(
             f"{path} line {line}: the time {_text(times[i], dated)} of {name!r} {how}; sort the rows of a series by "
-            "time, one for each; --series-column names the column that tells series apart"
+            "time, one for each; --series-column names the column that tells series apart, and --gaps ignore takes "
+            "the rows as they are"
         )
     for column in columns.returns:
         values[:, columns.values.index(column)] = _returns(values[:, columns.values.index(column)])

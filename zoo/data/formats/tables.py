@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,18 @@ def _name(value: Any, path: Path, number: int, kind: str) -> str:
 def rows(path: Path) -> Iterator[tuple[int, dict]]:
     """Line number and record of every row of a `.csv` or `.tsv` file, plain or gzipped; its first line has the names.
 
+    A `.csv` whose first line has semicolons and no comma is divided by semicolons.
+
     Raises:
         InputError: names the file and the line that is not a row.
     """
     csv.field_size_limit(2**30)  # the default refuses a text of 128 KiB
+    lines = files.lines(path)
+    header = next(lines, "")
     delimiter = "\t" if path.name.removesuffix(".gz").endswith(".tsv") else ","
-    reader = csv.DictReader((line + "\n" for line in files.lines(path)), delimiter=delimiter)
+    if delimiter == "," and "," not in header and ";" in header:
+        delimiter = ";"
+    reader = csv.DictReader((line + "\n" for line in chain([header], lines)), delimiter=delimiter)
     try:
         for record in reader:
             yield reader.line_num, {name: value for name, value in record.items() if name is not None}

@@ -1,0 +1,82 @@
+"""From the errors of a network to scores and alarms, a step at a time; a whole series is the same step in a loop.
+
+estimate, frame → errors (per sensor) → score → follow(…): in relation to the recent past → alarm
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from zoo.data.frames import Inputs
+
+MEMORY = 4  # numbers that `follow` carries: mean and variance of recent scores, how many there were, quiet steps left
+FEWEST = 20  # scores that must be known before one is judged by the recent past
+NOISE = 0.1  # added to the deviation of recent scores, in usual errors, so that a flat past does not make alarms
+
+
+def errors(estimate: tf.Tensor, frame: Inputs, *, usual: tf.Tensor, last: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The root mean square errors at the end of frames.
+
+    Args:
+        estimate: float[B, L, C], of `frame.scaled`.
+        usual: float32[C], the error that is normal for each sensor.
+        last: steps at the end of a frame that count.
+    Returns:
+        float32[B, C], the error of each sensor in usual errors, 0 where nothing was observed; and float32[B], the root
+        mean square of those of the observed sensors.
+    """
+    back = frame.lengths[:, None] - tf.range(tf.shape(estimate)[1])  # [B, L]; 1 is the last real step
+    counted = tf.cast(frame.seen & (back <= last)[:, :, None], tf.float32)
+    square = tf.square(tf.cast(estimate, tf.float32) - frame.scaled) * counted
+    count = tf.reduce_sum(counted, axis=1)  # [B, C]
+    mean = tf.reduce_sum(square, axis=1) / tf.maximum(count, 1.0) / tf.square(usual)
+    seen = tf.cast(count > 0, tf.float32)
+    return tf.sqrt(mean), tf.sqrt(tf.reduce_sum(mean, axis=1) / tf.maximum(tf.reduce_sum(seen, axis=1), 1.0))
+
+
+class Followed(NamedTuple):
+    """The scores that are compared with the threshold, float32[B] or [B, T], and whether there is an alarm, bool."""
+
+    score: tf.Tensor
+    alarm: tf.Tensor
+
+
+def follow(
+    score: tf.Tensor, memory: tf.Tensor, *, threshold: tf.Tensor, recent: int, quiet: int
+) -> tuple[Followed, tf.Tensor]:
+    """Judges one step.
+
+    With `recent`, a score is counted in standard deviations from the mean of the scores before it. Both fade
+    exponentially, as in an EWMA chart (Roberts 1959). The idea to judge errors by their recent distribution is that of
+    Ahmad et al. 2017, section 3.2, https://doi.org/10.1016/j.neucom.2017.04.070
+
+    Args:
+        score: float32[B], in usual errors.
+        memory: float32[B, MEMORY], zeros at the beginning of a series.
+        threshold: float32[B].
+        recent: the span of the recent past in steps; 0: the score itself is compared.
+        quiet: steps after an alarm without another one.
+    """
+    mean, variance, count, pause = tf.unstack(memory, axis=1)
+    judged = score
+    if recent:
+        judged = tf.where(count < FEWEST, 0.0, (score - mean) / (tf.sqrt(variance) + NOISE))
+        rate = tf.maximum(2 / (recent + 1), 1 / (count + 1))
+        off = score - mean
+        mean, variance = mean + rate * off, (1 - rate) * (variance + rate * off * off)
+    alarm = (judged > threshold) & (pause < 1)
+    pause = tf.where(alarm, float(quiet), tf.maximum(pause - 1, 0.0))
+    return Followed(judged, alarm), tf.stack([mean, variance, count + 1, pause], axis=1)
+
+
+def follow_all(scores: tf.Tensor, *, threshold: tf.Tensor, recent: int, quiet: int) -> Followed:
+    """Judges every step of whole series: float32[B, T] → [B, T] each."""
+
+    def step(carried, score):
+        found, memory = follow(score, carried[1], threshold=threshold, recent=recent, quiet=quiet)
+        return found, memory
+
+    rows = tf.shape(scores)[0]
+    first = Followed(tf.zeros([rows]), tf.zeros([rows], tf.bool)), tf.zeros([rows, MEMORY])
+    found, _ = tf.scan(step, tf.transpose(scores), first)
+    return Followed(*(tf.transpose(part) for part in found))

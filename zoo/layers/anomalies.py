@@ -1,0 +1,36 @@
+"""What a detector of anomalies keeps beside the weights of its network: usual errors and thresholds."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("zoo")
+class AlarmRule(keras.layers.Layer):
+    """Holds the usual error of each sensor and the threshold of each series; a call gives its input back unchanged.
+
+    Both are set after training, from held-out normal data, and belong to the model, so that its file holds them.
+
+    Args:
+        sensors: C.
+        series: S, the number of thresholds.
+
+    Attributes:
+        usual: float32[C], the root mean square error of each sensor on held-out data.
+        threshold: float32[S]; a score above it is an alarm.
+    """
+
+    def __init__(self, sensors: int, series: int, **kwargs):
+        super().__init__(**kwargs)
+        self.sensors, self.series = sensors, series
+        how = {"trainable": False, "autocast": False, "dtype": "float32"}
+        self.usual = self.add_weight(shape=(sensors,), initializer="ones", name="usual", **how)
+        self.threshold = self.add_weight(shape=(series,), initializer="ones", name="threshold", **how)
+        self.built = True
+
+    def call(self, estimate):
+        return estimate
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):
+        return super().get_config() | {"sensors": self.sensors, "series": self.series}
