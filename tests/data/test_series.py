@@ -254,3 +254,26 @@ def test_the_scaler_reads_train_alone_and_is_saved(tmp_path):
     again = series.SeriesScaler.load(tmp_path / "s.json")
     assert (again.columns, again.step) == (scaler.columns, 3600)
     np.testing.assert_array_equal(again.std, scaler.std)
+
+
+def test_rows_out_of_order_are_an_error_unless_the_order_of_the_file_counts(tmp_path):
+    data = write(tmp_path, "a.csv", "time,value\n2024-03-01,1\n2024-03-01,2\n2024-02-01,3\n")
+    with pytest.raises(InputError, match=r"a\.csv line 3: the time 2024-03-01 00:00 of 'series' is there twice"):
+        files.read(data, VALUE)
+    (one,) = files.read(data, Columns(("value",), gaps="ignore"))
+    assert one.values[:, 0].tolist() == [1, 2, 3]
+
+
+def test_files_in_folders_are_series_and_semicolons_divide_columns(tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, "1.csv", f"time;value\n1;{ord(folder)}\n2;0\n")
+    assert [one.name for one in files.read(str(tmp_path), VALUE)] == ["x/1", "y/1"]
+    assert files.columns_of(str(tmp_path)) == ["time", "value"]
+
+
+@pytest.mark.parametrize(("border", "step"), [("50%", 20), ("12.5%", 5), ("50%,15", 15), ("50%,30", 20), ("-4", 36)])
+def test_a_split_begins_at_a_share_a_step_or_the_first_of_several(border, step, tmp_path):
+    rows = "\n".join(f"{i},0" for i in range(40))
+    (one,) = files.read(write(tmp_path, "a.csv", f"time,value\n{rows}\n"), VALUE, validation="3", test=border)
+    assert one.test == step

@@ -20,6 +20,7 @@ class AlarmRule(keras.layers.Layer):
 
     def __init__(self, sensors: int, series: int, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True  # a mask that Keras attaches is ignored, not an error
         self.sensors, self.series = sensors, series
         how = {"trainable": False, "autocast": False, "dtype": "float32"}
         self.usual = self.add_weight(shape=(sensors,), initializer="ones", name="usual", **how)

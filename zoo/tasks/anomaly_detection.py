@@ -185,10 +185,17 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
         steps, _ = encoder(before, keep_mask)  # [B, L, units]
     else:
         _, state = encoder(past, keep_mask)  # [B, units]
-        code = keras.layers.Dense(cfg.code, name="code")(state)
+        level = layers.Pooling("mean", name="level")(past, state, keep_mask)  # [B, P]
+        state = keras.layers.Dropout(cfg.dropout, name="state_dropout")(state)
+        code = keras.layers.Dense(cfg.code, name="code")(keras.ops.concatenate([state, level], axis=1))
         place = keras.ops.cumsum(past[:, :, :1], axis=1) / cfg.frame
         steps = layers.ForecastDecoder(cfg.units, cell=cfg.cell, name="decoder")(code, place)
+        # A second way from frame to frame is linear: levels beyond those of training do not saturate it.
+        around = keras.layers.Dense(C, name="around")(code)[:, None]  # [B, 1, C]
+    steps = keras.layers.Dropout(cfg.dropout, name="steps_dropout")(steps)
     estimate = keras.layers.Dense(C, name="out")(steps)  # [B, L, C]
+    if cfg.network == "autoencoder":
+        estimate = estimate + around
     estimate = layers.AlarmRule(C, len(codec.scales.series) + 1, name="rule")(estimate)
     detector = keras.Model(past, estimate, name="detector")
     detector.compile(optimizers.adamw(cfg), losses.SquaredError())
