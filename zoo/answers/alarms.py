@@ -14,24 +14,27 @@ FEWEST = 20  # scores that must be known before one is judged by the recent past
 NOISE = 0.1  # added to the deviation of recent scores, in usual errors, so that a flat past does not make alarms
 
 
-def errors(estimate: tf.Tensor, frame: Inputs, *, usual: tf.Tensor, last: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The root mean square errors at the end of frames.
+def errors(estimate: tf.Tensor, frame: Inputs, *, usual: tf.Tensor, last: int) -> tf.Tensor:
+    """The root mean square error of each sensor at the end of frames, in usual errors; 0 where nothing was observed.
 
     Args:
         estimate: float[B, L, C], of `frame.scaled`.
         usual: float32[C], the error that is normal for each sensor.
         last: steps at the end of a frame that count.
     Returns:
-        float32[B, C], the error of each sensor in usual errors, 0 where nothing was observed; and float32[B], the root
-        mean square of those of the observed sensors.
+        float32[B, C].
     """
     back = frame.lengths[:, None] - tf.range(tf.shape(estimate)[1])  # [B, L]; 1 is the last real step
     counted = tf.cast(frame.seen & (back <= last)[:, :, None], tf.float32)
     square = tf.square(tf.cast(estimate, tf.float32) - frame.scaled) * counted
-    count = tf.reduce_sum(counted, axis=1)  # [B, C]
-    mean = tf.reduce_sum(square, axis=1) / tf.maximum(count, 1.0) / tf.square(usual)
-    seen = tf.cast(count > 0, tf.float32)
-    return tf.sqrt(mean), tf.sqrt(tf.reduce_sum(mean, axis=1) / tf.maximum(tf.reduce_sum(seen, axis=1), 1.0))
+    mean = tf.reduce_sum(square, axis=1) / tf.maximum(tf.reduce_sum(counted, axis=1), 1.0)  # [B, C]
+    return tf.sqrt(mean) / usual
+
+
+def score(errors: tf.Tensor) -> tf.Tensor:
+    """The root mean square over the sensors that were observed, which are those with an error: [..., C] → [...]."""
+    seen = tf.cast(errors > 0, tf.float32)
+    return tf.sqrt(tf.reduce_sum(tf.square(errors), axis=-1) / tf.maximum(tf.reduce_sum(seen, axis=-1), 1.0))
 
 
 class Followed(NamedTuple):
@@ -69,6 +72,7 @@ def follow(
     return Followed(judged, alarm), tf.stack([mean, variance, count + 1, pause], axis=1)
 
 
+@tf.function(autograph=False, reduce_retracing=True)
 def follow_all(scores: tf.Tensor, *, threshold: tf.Tensor, recent: int, quiet: int) -> Followed:
     """Judges every step of whole series: float32[B, T] → [B, T] each."""
 

@@ -216,16 +216,16 @@ def judge(cfg: Config, codec: codecs.Codec, estimate, usual, history, lengths, p
 
     Args:
         estimate: the network: `frames.Inputs.past` → float[B, L, C].
-        usual: float32[C], the error that is normal for each sensor.
+        usual: float32[C], the error that is normal for each sensor, or a number.
         lengths: int32[B], the real steps of each frame.
         place: int32[B], of the frame's series in the scales.
     """
     found = inputs(cfg, codec, history, lengths, place)
     guess = estimate(found.past)
-    errors, score = alarms.errors(guess, found, usual=usual, last=cfg.smooth)
+    errors = alarms.errors(guess, found, usual=usual, last=cfg.smooth)
     last = tf.gather(tf.cast(guess, tf.float32), found.lengths - 1, batch_dims=1)
     mean, std = (tf.gather(tf.constant(part, tf.float32), place) for part in (codec.scales.mean, codec.scales.std))
-    return Judged(errors, score, last * std + mean)
+    return Judged(errors, alarms.score(errors), last * std + mean)
 
 
 def judge_steps(cfg: Config, codec: codecs.Codec, estimate, usual, history, place, steps) -> Judged:
@@ -305,35 +305,34 @@ def questions(cfg: Config, codec: codecs.Codec, path: str) -> Iterable[dict]:
 def finish(run, validation: Examples) -> dict[str, float]:
     """Chooses the usual error of each sensor and the thresholds, from the held-out steps of the training series."""
     cfg, rule = run.cfg, run.model.get_layer("rule")
-    every = without_labels(source(cfg), len(run.codec.scales.columns))
-    errors = np.concatenate([held_out(run, one)[0] for one in every])
-    seen = errors > 0
-    square = np.where(seen, np.square(errors), 0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
-    rule.usual.assign(np.maximum(np.sqrt(square), SMALLEST))
+    errors = [held_out(run, one) for one in without_labels(source(cfg), len(run.codec.scales.columns))]
+    together = np.concatenate(errors)
+    count = np.maximum((together > 0).sum(axis=0), 1)
+    usual = np.maximum(np.sqrt(np.square(together).sum(axis=0) / count), SMALLEST)
 
-    scores = [held_out(run, one)[1] for one in every]
+    def judged(errors: np.ndarray) -> np.ndarray:
+        score = alarms.score(tf.constant(errors / usual, tf.float32))[None]
+        return alarms.follow_all(score, threshold=tf.constant([np.inf]), recent=cfg.recent, quiet=0).score[0].numpy()
+
+    scores = [judged(part) for part in errors]
     how = {"risk": cfg.risk, "how": cfg.threshold}
     pooled = thresholds.threshold(np.concatenate(scores), **how)
     own = [pooled if cfg.shared_threshold or not len(part) else thresholds.threshold(part, **how) for part in scores]
+    rule.usual.assign(usual)
     rule.threshold.assign(np.array([*own, pooled]))
     return {"threshold": float(np.mean(own))}
 
 
-def held_out(run, one: files.Series) -> tuple[np.ndarray, np.ndarray]:
-    """The errors float32[T, C] and the scores float32[T] of the validation steps of a series."""
-    cfg, usual = run.cfg, keras.ops.convert_to_numpy(run.model.get_layer("rule").usual)
+def held_out(run, one: files.Series) -> np.ndarray:
+    """float32[T, C]: the errors of the sensors at the validation steps of a series, in deviations of its training."""
     history, place = tf.constant(one.values[None, : one.test]), run.codec.scales.place(tf.constant([one.name]))
 
     def estimate(past):
         return run.model.predict_on_batch(past.numpy())
 
-    parts = [
-        judge_steps(cfg, run.codec, estimate, usual, history, place, tf.range(first, min(first + CHUNK, one.test)))
-        for first in range(0, one.test, CHUNK)
-    ]
-    errors, scores, _ = (tf.concat(part, axis=1) for part in zip(*parts, strict=True))
-    judged = alarms.follow_all(scores, threshold=tf.constant([np.inf]), recent=cfg.recent, quiet=0).score
-    return errors[0, one.validation :].numpy(), judged[0, one.validation :].numpy()
+    steps = [tf.range(first, min(first + CHUNK, one.test)) for first in range(one.validation, one.test, CHUNK)]
+    parts = [judge_steps(run.cfg, run.codec, estimate, 1.0, history, place, part).errors[0] for part in steps]
+    return np.concatenate([np.zeros([0, history.shape[2]], np.float32), *parts])
 
 
 def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Iterable[dict]) -> dict[str, float]:
