@@ -64,6 +64,7 @@ class Config(options.Series, options.Forward, options.Training):
         "quantile", "a quantile of the scores of held-out normal steps, or a tail that is fitted to them"
     )
     risk: float = option(0.01, "share of normal steps that may be flagged", low=1e-9, high=0.5, basic=True)
+    margin: float = option(1.0, "the threshold is so many times that, where normal data drifts", low=1e-9)
     shared_threshold: bool = option(False, "one threshold for all series instead of one for each")
     season: int = option(240, "steps after which a series resembles itself, for the seasonal baseline", low=1)
     baselines: str = option(
@@ -315,12 +316,16 @@ def finish(run, validation: Examples) -> dict[str, float]:
         return alarms.follow_all(score, threshold=tf.constant([np.inf]), recent=cfg.recent, quiet=0).score[0].numpy()
 
     scores = [judged(part) for part in errors]
-    how = {"risk": cfg.risk, "how": cfg.threshold}
-    pooled = thresholds.threshold(np.concatenate(scores), **how)
-    own = [pooled if cfg.shared_threshold or not len(part) else thresholds.threshold(part, **how) for part in scores]
+    pooled = threshold(cfg, np.concatenate(scores))
+    own = [pooled if cfg.shared_threshold or not len(part) else threshold(cfg, part) for part in scores]
     rule.usual.assign(usual)
     rule.threshold.assign(np.array([*own, pooled]))
     return {"threshold": float(np.mean(own))}
+
+
+def threshold(cfg: Config, scores: np.ndarray) -> float:
+    """The score above which there is an alarm, from scores of held-out normal steps."""
+    return cfg.margin * thresholds.threshold(scores, risk=cfg.risk, how=cfg.threshold)
 
 
 def held_out(run, one: files.Series) -> np.ndarray:
@@ -345,7 +350,7 @@ def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) 
         source(cfg),
         len(codec.scales.columns),
         season=cfg.season,
-        threshold=lambda scores: thresholds.threshold(scores, risk=cfg.risk, how=cfg.threshold),
+        threshold=lambda scores: threshold(cfg, scores),
     )
 
 
