@@ -7,7 +7,7 @@ import numpy as np
 from zoo.data.formats.failures import Unit
 
 COLUMNS = ("load", "ambient", "temperature", "vibration", "pressure", "current")  # two settings, four sensors
-COUNTS = {"train": 80, "test": 40}
+COUNTS = {"train": 120, "test": 60}
 
 
 @lru_cache(maxsize=2)
