@@ -43,7 +43,7 @@ def test_columns_are_those_that_are_named(tmp_path):
     text = "engine,day,heat,note\na,1,20,fine\na,2,21,loud\n"
     (one,) = read(tmp_path, columns=Columns("engine", "day", sensors=("heat",)), train=text)
     assert one.columns == ("heat",)
-    with pytest.raises(InputError, match="train.csv line 2: note is 'fine'; expected a number"):
+    with pytest.raises(InputError, match=r"train.csv line 2: note is 'fine'; expected a number"):
         read(tmp_path, columns=Columns("engine", "day"))
 
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_told(text, words, tmp_path):
 def test_a_unit_belongs_to_one_split(tmp_path):
     rows = HEADER + "a,1,1,1\na,2,1,1\n"
     assert read(tmp_path, "validation", train=rows) is None
-    with pytest.raises(InputError, match="test.csv: unit 'a' is in the training file too"):
+    with pytest.raises(InputError, match=r"test.csv: unit 'a' is in the training file too"):
         read(tmp_path, "test", test=rows)
     with pytest.raises(InputError, match="no train split"):
         read(tmp_path / "..", "train")
