@@ -35,6 +35,8 @@ def test_a_life_that_is_missing_follows_from_the_next_one(tmp_path):
     text = "unit,cycle,heat,life\na,1,20,\na,2,21,60\na,3,22,\na,5,23,7.5\n"
     (one,) = read(tmp_path, train=text)
     assert one.life.tolist() == [61, 60, 9.5, 7.5]
+    (one,) = read(tmp_path, train="unit,cycle,heat\na,1700000000,1\na,1700000001,1\n")  # seconds since 1970
+    assert one.life.tolist() == [1, 0]
     (one,) = read(tmp_path, columns=Columns(life="left"), train=text.replace("life", "left"))
     assert one.life[-1] == 7.5
 

@@ -222,7 +222,7 @@ def show(example: dict, answer: dict) -> str:
     low, high = answer["quantiles"][0], answer["quantiles"][-1]
     width = answer["levels"][-1] - answer["levels"][0]
     truth = f" (truth: {example['life']:.0f})" if "life" in example else ""
-    place = f"{example.get('unit', 'unit')} after cycle {example.get('cycle', len(example['history'])):g}"
+    place = f"{example.get('unit', 'unit')} after cycle {example.get('cycle', len(example['history'])):.10g}"
     return f"{place}: {answer['life']:.0f} cycles left, {low:.0f} to {high:.0f} with probability {width:.0%}{truth}"
 
 
@@ -257,7 +257,7 @@ def draw(run, answers: list[dict], examples: Examples) -> None:
         run.directory / "plots" / "against_truth.png",
         levels=levels(run.cfg),
         width=run.cfg.interval,
-        names=[f"{example['unit']} after {example['cycle']:g}" for example in examples],
+        names=[f"{example['unit']} after {example['cycle']:.10g}" for example in examples],
     )
 
 

@@ -133,16 +133,16 @@ def _read(stamp: tuple[str, int], columns: Columns) -> Sequence[Unit]:
         name = " ".join(str(record[columns.unit] if record[columns.unit] is not None else "").split())
         if not name:
             raise InputError(f"{path} line {line}: no name of the unit in {columns.unit!r}")
-        cycle = tables.number(path, line, columns.cycle, record[columns.cycle])
+        cycle = tables.number(path, line, columns.cycle, record[columns.cycle], kind=np.float64)
         mine = rows.setdefault(name, [])
         if not np.isfinite(cycle) or (mine and cycle <= mine[-1][0]):
             raise InputError(
                 f"{path} line {line}: {columns.cycle} of unit {name!r} is {str(record[columns.cycle])[:40]!r}"
-                + (f" after {mine[-1][0]:g}" if mine else "")
+                + (f" after {mine[-1][0]:.10g}" if mine else "")
                 + f"; expected ascending numbers; sort the rows; --unit-column (now {columns.unit}) tells units apart"
             )
         values = [tables.number(path, line, column, record[column]) for column in columns.sensors]
-        left = tables.number(path, line, columns.life, record.get(columns.life))
+        left = tables.number(path, line, columns.life, record.get(columns.life), kind=np.float64)
         told |= columns.life in record
         if left < 0:
             raise InputError(f"{path} line {line}: {columns.life} is {left:g}; expected 0 or more cycles, or NA")

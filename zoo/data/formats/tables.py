@@ -71,8 +71,8 @@ def rows(path: Path) -> Iterator[tuple[int, dict]]:
         raise InputError(f"{path} line {reader.line_num}: {error}") from error
 
 
-def number(path: Path, line: int, column: str, value: Any) -> float:
-    """A cell as a number of float32's precision; NaN where it is missing or no finite number.
+def number(path: Path, line: int, column: str, value: Any, *, kind: type[np.floating] = np.float32) -> float:
+    """A cell as a number in the precision of `kind`; NaN where it is missing or not finite.
 
     Raises:
         InputError: the cell is text.
@@ -83,7 +83,7 @@ def number(path: Path, line: int, column: str, value: Any) -> float:
         if isinstance(value, bool):
             raise ValueError
         with np.errstate(over="ignore"):
-            found = np.float32(float(value))
+            found = kind(float(value))
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{path} line {line}: {column} is {str(value)[:40]!r}; expected a number, or NA") from None
     return float(found) if np.isfinite(found) else np.nan
