@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -88,7 +89,7 @@ def read(data: str, split: str, columns: Columns, *, subset: str = "") -> Sequen
         if split == "train":
             raise files.missing_split(directory, split, EXPECTED)
         return None
-    found = [fails(unit) for unit in question(str(path), columns)]
+    found = [run_to_failure(unit) for unit in question(str(path), columns)]
     for unit in found:
         if not np.isfinite(unit.life[-1]):
             raise InputError(
@@ -115,8 +116,8 @@ def question(path: str, columns: Columns) -> Sequence[Unit]:
     return _read((path, os.stat(path).st_mtime_ns), columns)
 
 
-def fails(unit: Unit) -> Unit:
-    """The same unit with lives, if there is no column of them: it fails right after its last row."""
+def run_to_failure(unit: Unit) -> Unit:
+    """A unit without a column of lives fails right after its last row."""
     return unit if unit.told else dataclasses.replace(unit, life=unit.cycles[-1] - unit.cycles)
 
 
@@ -126,30 +127,40 @@ def _read(stamp: tuple[str, int], columns: Columns) -> Sequence[Unit]:
     plain = path.name.removesuffix(".gz").endswith(".txt")
     if plain:
         columns = Columns(sensors=columns.sensors)
-    rows: dict[str, list[tuple[float, list[float], float]]] = {}
+    rows: dict[str, list[_Row]] = {}
     told = False
     for line, record in _plain(path) if plain else _table(path):
         columns = _checked(path, line, record, columns)
         name = " ".join(str(record[columns.unit] if record[columns.unit] is not None else "").split())
         if not name:
             raise InputError(f"{path} line {line}: no name of the unit in {columns.unit!r}")
-        cycle = tables.number(path, line, columns.cycle, record[columns.cycle], kind=np.float64)
         mine = rows.setdefault(name, [])
-        if not np.isfinite(cycle) or (mine and cycle <= mine[-1][0]):
-            raise InputError(
-                f"{path} line {line}: {columns.cycle} of unit {name!r} is {str(record[columns.cycle])[:40]!r}"
-                + (f" after {mine[-1][0]:.10g}" if mine else "")
-                + f"; expected ascending numbers; sort the rows; --unit-column (now {columns.unit}) tells units apart"
-            )
-        values = [tables.number(path, line, column, record[column]) for column in columns.sensors]
-        left = tables.number(path, line, columns.life, record.get(columns.life), kind=np.float64)
+        mine.append(_row(path, line, record, columns, name, mine[-1].cycle if mine else None))
         told |= columns.life in record
-        if left < 0:
-            raise InputError(f"{path} line {line}: {columns.life} is {left:g}; expected 0 or more cycles, or NA")
-        mine.append((cycle, values, left))
     if not rows:
         raise InputError(f"{path} has no rows: expected a header and one row per cycle")
     return [_unit(name, part, columns.sensors, told) for name, part in rows.items()]
+
+
+class _Row(NamedTuple):
+    cycle: float
+    values: list[float]
+    life: float
+
+
+def _row(path: Path, line: int, record: dict, columns: Columns, name: str, before: float | None) -> _Row:
+    """The numbers of a row; `before` is the cycle of the unit's row before it."""
+    cycle = tables.number(path, line, columns.cycle, record[columns.cycle], kind=np.float64)
+    if not np.isfinite(cycle) or (before is not None and cycle <= before):
+        after = "" if before is None else f" after {before:.10g}"
+        raise InputError(
+            f"{path} line {line}: {columns.cycle} of unit {name!r} is {str(record[columns.cycle])[:40]!r}{after}; "
+            f"expected ascending numbers; sort the rows; --unit-column (now {columns.unit}) tells units apart"
+        )
+    life = tables.number(path, line, columns.life, record.get(columns.life), kind=np.float64)
+    if life < 0:
+        raise InputError(f"{path} line {line}: {columns.life} is {life:g}; expected 0 or more cycles, or NA")
+    return _Row(cycle, [tables.number(path, line, column, record[column]) for column in columns.sensors], life)
 
 
 def _table(path: Path) -> Iterator[tuple[int, dict]]:
@@ -184,13 +195,13 @@ def _checked(path: Path, line: int, record: dict, columns: Columns) -> Columns:
     return columns
 
 
-def _unit(name: str, rows: list[tuple[float, list[float], float]], columns: tuple[str, ...], told: bool) -> Unit:
+def _unit(name: str, rows: list[_Row], columns: tuple[str, ...], told: bool) -> Unit:
     """A life that is missing follows from the next one that is known."""
-    cycles, life = (np.array(part, np.float64) for part in ([row[0] for row in rows], [row[2] for row in rows]))
+    cycles, life = np.array([row.cycle for row in rows]), np.array([row.life for row in rows])
     for i in range(len(life) - 2, -1, -1):
         if np.isnan(life[i]):
             life[i] = life[i + 1] + cycles[i + 1] - cycles[i]
-    return Unit(name, columns, cycles, np.array([row[1] for row in rows], np.float32), life, told)
+    return Unit(name, columns, cycles, np.array([row.values for row in rows], np.float32), life, told)
 
 
 def _cmapss(directory: Path, split: str, subset: str, columns: Columns) -> Sequence[Unit] | None:
@@ -198,7 +209,7 @@ def _cmapss(directory: Path, split: str, subset: str, columns: Columns) -> Seque
     if split == "validation":
         return None
     path, lives = (_place(directory, f"{part}_{subset}.txt") for part in (split, "RUL"))
-    found = [fails(unit) for unit in question(str(path), Columns(sensors=columns.sensors))]
+    found = [run_to_failure(unit) for unit in question(str(path), Columns(sensors=columns.sensors))]
     if split == "train":
         return found
     after = [
