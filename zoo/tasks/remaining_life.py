@@ -90,8 +90,8 @@ def units(cfg: Config, split: str) -> Sequence[failures.Unit] | None:
 def examples(cfg: Config, split: str) -> Examples | None:
     """Windows as {"unit", "cycle", "history": float[T, C], "life"}; see `lives.windows`.
 
-    Train and validation have a window after every `stride` cycles. Where the test file has units that are still running, test has
-    one window for each unit, after its last row.
+    Train and validation have a window after every `stride` cycles. Where the test file has units that are still
+    running, test has one window for each unit, after its last row.
     """
     levels(cfg)
     baselines.life.check(cfg.baselines.split(","))
