@@ -165,7 +165,7 @@ def test_files_are_read_or_refused_in_a_line(task, files, share, tmp_path, capsy
             done["refused" if refusal else "read"] += 1
             assert refusal is None or (str(tmp_path) in refusal and len(refusal.splitlines()) == 1), refusal
             for text in strings([list(example.values()) for example in examples]):
-                assert isinstance(text, str | bytes | int | np.ndarray)
+                assert isinstance(text, str | bytes | int | float | np.ndarray)
                 assert not isinstance(text, str) or text.encode("utf-8") is not None  # no half of a surrogate pair
 
     counted(st.lists(st.tuples(st.integers(0, 3), edits), min_size=25, max_size=25), draws, check)

@@ -1,8 +1,10 @@
 """Calibrated quantiles hold on data like that which they were calibrated on."""
 
+import keras
 import numpy as np
 import pytest
 
+from zoo import layers
 from zoo.training import conformal
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -40,3 +42,21 @@ def test_missing_truth_does_not_count_and_without_any_nothing_moves():
     truth = np.array([[[1.0]], [[np.nan]], [[1.0]]])
     assert conformal.offsets(np.zeros((3, 1, 1, 3)), truth, LEVELS)[0, 0, 2] == 1
     assert not conformal.offsets(np.zeros((3, 1, 1, 3)), np.full((3, 1, 1), np.nan), LEVELS).any()
+
+
+def test_rows_whose_truth_was_clipped_do_not_count():
+    """Their median tells; rows of weight 0 are left out as well."""
+    layer = layers.Quantiles(LEVELS, horizon=1, targets=1, name="quantiles")
+    free = keras.Input([1, 1, 3])
+    model = keras.Model(free, layer(free, keras.ops.zeros_like(free[..., 0])))
+    x = np.zeros([300, 1, 1, 3], np.float32)
+    x[200:, ..., 1] = 9  # their median
+    y = np.full([300, 1, 1], 2, np.float32)
+    y[200:] = 50
+    y[:100] = -70
+    weight = np.ones([300, 1], np.float32)
+    weight[:100] = 0
+    assert conformal.calibrate(model, [(x, y, weight)], highest=5.0) > 0
+    np.testing.assert_allclose(model.predict_on_batch(x[:1]).ravel(), [0, 2, 2], atol=1e-5)
+    layer.offset.assign(0 * layer.offset)
+    assert conformal.calibrate(model, [(x, y, weight)], highest=-5.0) == 0

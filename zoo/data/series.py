@@ -158,14 +158,18 @@ class SeriesScaler:
     @classmethod
     def fit(cls, series: Sequence[Series]) -> Self:
         """Reads the steps before the validation split."""
-        values = np.concatenate([one.values[: one.validation] for one in series]).astype(np.float64)
+        values = np.concatenate([one.values[: one.validation] for one in series])
+        return cls.of(series[0].columns, values, step=series[0].step * series[0].dated)
+
+    @classmethod
+    def of(cls, columns: Sequence[str], values: np.ndarray, *, step: int = 0) -> Self:
+        """The scaler of values float[T, C], NaN where one is missing. A constant column has the deviation 1."""
+        values = values.astype(np.float64)
         seen = np.isfinite(values)
         counts = np.maximum(seen.sum(axis=0), 1)
         mean = np.where(seen, values, 0).sum(axis=0) / counts
         std = np.sqrt((np.where(seen, values - mean, 0) ** 2).sum(axis=0) / counts)
-        return cls(
-            series[0].columns, mean, np.where(std > SMALLEST * np.abs(mean), std, 1.0), series[0].step * series[0].dated
-        )
+        return cls(columns, mean, np.where(std > SMALLEST * np.abs(mean), std, 1.0), step)
 
     def save(self, file: Path) -> None:
         found = {"columns": self.columns, "mean": self.mean.tolist(), "std": self.std.tolist(), "step": self.step}

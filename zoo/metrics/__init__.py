@@ -1,6 +1,6 @@
 """Metrics: `Metric` declares one for a task; the modules of this package compute them, one per family of tasks."""
 
-from zoo.metrics import alarms, captions, characters, labels, perplexity, series, tags, translation
+from zoo.metrics import alarms, captions, characters, labels, life, perplexity, series, tags, translation
 from zoo.metrics.metric import Metric, direction, from_model
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "direction",
     "from_model",
     "labels",
+    "life",
     "perplexity",
     "series",
     "tags",

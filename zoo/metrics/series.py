@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from zoo.errors import InputError
+
 
 def pinball(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """max(q (y − f), (q − 1) (y − f)) for each level q.
@@ -32,6 +34,26 @@ def ends(levels: Sequence[float], width: float) -> tuple[int, int]:
 def has_ends(levels: Sequence[float], width: float) -> bool:
     """Whether the ends of a central interval are among the levels."""
     return all(min(abs(level - end) for level in levels) < 1e-9 for end in _ends(width))
+
+
+def levels(written: str, width: float) -> list[float]:
+    """The levels of quantiles in an option such as "0.1,0.5,0.9", ascending.
+
+    Raises:
+        InputError: they are not numbers between 0 and 1, or lack the median or the ends of the central interval.
+    """
+    try:
+        found = sorted({float(word) for word in written.split(",")})
+    except ValueError:
+        raise InputError(f"--levels {written!r}: expected numbers like 0.1,0.5,0.9") from None
+    if not all(0 < level < 1 for level in found) or 0.5 not in found:
+        raise InputError(f"--levels {written!r}: expected numbers between 0 and 1, and 0.5 among them")
+    if not has_ends(found, width):
+        raise InputError(
+            f"--levels {written!r} lacks the ends {', '.join(f'{end:g}' for end in _ends(width))} of "
+            f"--interval {width:g}"
+        )
+    return found
 
 
 def _ends(width: float) -> tuple[float, float]:

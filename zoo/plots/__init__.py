@@ -1,6 +1,6 @@
 """The pictures of a run, one module per kind. Each function writes one file."""
 
-from zoo.plots import alarms, attention, confusion, forecasts, learning, lengths, pictures, shaded, tables, tags
+from zoo.plots import alarms, attention, confusion, forecasts, learning, lengths, lives, pictures, shaded, tables, tags
 
 __all__ = [
     "alarms",
@@ -9,6 +9,7 @@ __all__ = [
     "forecasts",
     "learning",
     "lengths",
+    "lives",
     "pictures",
     "shaded",
     "tables",

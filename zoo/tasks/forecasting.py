@@ -136,21 +136,7 @@ def shape(cfg: Config) -> series.Shape:
 
 
 def levels(cfg: Config) -> list[float]:
-    """The levels of the quantiles, ascending.
-
-    Raises:
-        InputError: they are not numbers between 0 and 1, or lack the ends of the interval or the median.
-    """
-    try:
-        found = sorted({float(word) for word in cfg.levels.split(",")})
-    except ValueError:
-        raise InputError(f"--levels {cfg.levels!r}: expected numbers like 0.1,0.5,0.9") from None
-    if not all(0 < level < 1 for level in found) or 0.5 not in found:
-        raise InputError(f"--levels {cfg.levels!r}: expected numbers between 0 and 1, and 0.5 among them")
-    if not metrics.series.has_ends(found, cfg.interval):
-        ends = ", ".join(f"{(1 + sign * cfg.interval) / 2:g}" for sign in (-1, 1))
-        raise InputError(f"--levels {cfg.levels!r} lacks the ends {ends} of --interval {cfg.interval:g}")
-    return found
+    return metrics.series.levels(cfg.levels, cfg.interval)
 
 
 def examples(cfg: Config, split: str) -> Examples | None:
@@ -294,15 +280,7 @@ def finish(run, validation: Examples) -> dict[str, float]:
         return {}
     encoded = cache.encode(validation, lambda batch: encode(run.cfg, run.codec, batch))
     batches = batching.bucketed(run.cfg, encoded, seed=None)
-    quantiles, truth = [], []
-    for i in range(len(batches)):
-        x, y, weight = batches[i]
-        real = weight.any(axis=1)  # dummies have weight 0
-        quantiles.append(run.model.predict_on_batch(x)[real])
-        truth.append(y[real])
-    offset = conformal.offsets(np.concatenate(quantiles), np.concatenate(truth), levels(run.cfg))
-    run.model.get_layer("quantiles").offset.assign(offset)
-    return {"mean_offset": float(np.abs(offset).mean())}
+    return {"mean_offset": conformal.calibrate(run.model, batches)}
 
 
 def arrays(answers: list[dict], examples: Iterable[dict]) -> tuple[np.ndarray, np.ndarray]:

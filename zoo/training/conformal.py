@@ -6,6 +6,7 @@ exchangeable windows. Those of a time series overlap and drift, so coverage on t
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,31 @@ def offsets(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[float]) -
                 if len(mine):
                     found[h, n, q] = np.quantile(mine, _outward(level, len(mine)))
     return found
+
+
+def calibrate(model: Any, batches: Any, *, highest: float = np.inf) -> float:
+    """Sets the offsets of a model's layer "quantiles" by the batches of a split that it has not seen.
+
+    Args:
+        model: a keras.Model that gives quantiles float[B, H, N, Q]; see `zoo.layers.Quantiles`.
+        batches: of x, y float[B, H, N] and weights; see `zoo.data.batching`. Rows without a weight are left out.
+        highest: rows with a median above are left out too: training has clipped their truth. To choose by the truth
+            itself would make the intervals too narrow.
+    Returns:
+        the mean absolute offset, in the units of y; 0 if no row is left.
+    """
+    layer = model.get_layer("quantiles")
+    quantiles, truth = [], []
+    for i in range(len(batches)):
+        x, y, weight = batches[i]
+        real = weight.any(axis=1)  # dummies have weight 0
+        found = model.predict_on_batch(x)
+        real &= (found[..., layer.middle] <= highest).all(axis=(1, 2))
+        quantiles.append(found[real])
+        truth.append(y[real])
+    offset = offsets(np.concatenate(quantiles), np.concatenate(truth), layer.levels)
+    layer.offset.assign(offset)
+    return float(np.abs(offset).mean())
 
 
 def _outward(level: float, count: int) -> float:

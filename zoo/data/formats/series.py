@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from zoo.errors import InputError, did_you_mean
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 EXPECTED = "files .csv, .tsv or .jsonl (.gz too)"
-MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
 LONGEST_GAP = 50  # more filled steps per row than this are a mistake in a time stamp
 
 
@@ -222,7 +221,7 @@ def _table(path: Path, columns: Columns, one: str) -> Iterator[tuple[str, tuple]
         if not name:
             raise InputError(f"{path} line {number}: no name of the series in {columns.series!r}")
         time, is_date = _time(path, number, [record[part] for part in columns.time]) if timed else (None, False)
-        values = [_number(path, number, column, record[column]) for column in columns.values]
+        values = [tables.number(path, number, column, record[column]) for column in columns.values]
         yield name, (time, is_date, values, number)
     if timed is None:
         raise InputError(f"{path} has no rows: expected a header and one row per step")
@@ -261,7 +260,7 @@ def _lines(path: Path, columns: Columns, one: str) -> Iterator[tuple[str, tuple]
                     f"{path} line {number}: {column!r} is not a list of numbers{did_you_mean(column, record)}; "
                     f"it has {', '.join(map(repr, record))}; --targets, --past and --known name the lists"
                 )
-            lists.append([_number(path, number, column, value) for value in values])
+            lists.append([tables.number(path, number, column, value) for value in values])
         if len({len(values) for values in lists}) > 1:
             raise InputError(f"{path} line {number}: lists of different lengths; expected one value for every step")
         start = _time(path, number, [record["start"]]) if "start" in record else (None, False)
@@ -271,19 +270,6 @@ def _lines(path: Path, columns: Columns, one: str) -> Iterator[tuple[str, tuple]
         for i, row in enumerate(zip(*lists, strict=True)):
             time = None if start[0] is None else start[0] + i * (step if start[1] else 1)
             yield name, (time, start[1], list(row), number)
-
-
-def _number(path: Path, line: int, column: str, value: Any) -> float:
-    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
-        return np.nan
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        with np.errstate(over="ignore"):
-            found = np.float32(float(value))
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{path} line {line}: {column} is {str(value)[:40]!r}; expected a number, or NA") from None
-    return float(found) if np.isfinite(found) else np.nan
 
 
 def _time(path: Path, line: int, parts: list) -> tuple[int, bool]:

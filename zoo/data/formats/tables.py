@@ -1,4 +1,4 @@
-"""Labelled texts from tables: `.jsonl`, `.csv` and `.tsv` files, folders as in aclImdb, and TFDS."""
+"""Rows, numbers and labelled texts from tables: `.jsonl`, `.csv` and `.tsv` files, folders as in aclImdb, and TFDS."""
 
 import csv
 import math
@@ -7,11 +7,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo.data.examples import Examples
 from zoo.data.formats import files, tfds
 from zoo.errors import InputError
 
 OPTIONS = {"text": "--text-column", "label": "--label-column", "group": "--group-column"}
+MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?"}  # in any case
 
 
 def labelled_texts(path: Path, columns: dict[str, str]) -> Iterator[dict]:
@@ -73,6 +76,24 @@ def rows(path: Path) -> Iterator[tuple[int, dict]]:
             yield reader.line_num, {name: value for name, value in record.items() if name is not None}
     except csv.Error as error:
         raise InputError(f"{path} line {reader.line_num}: {error}") from error
+
+
+def number(path: Path, line: int, column: str, value: Any, *, kind: type[np.floating] = np.float32) -> float:
+    """A cell as a number in the precision of `kind`; NaN where it is missing or not finite.
+
+    Raises:
+        InputError: the cell is text.
+    """
+    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+        return np.nan
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        with np.errstate(over="ignore"):
+            found = kind(float(value))
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{path} line {line}: {column} is {str(value)[:40]!r}; expected a number, or NA") from None
+    return float(found) if np.isfinite(found) else np.nan
 
 
 def labelled_folders(directory: Path) -> Iterator[dict]:
