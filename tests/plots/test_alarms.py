@@ -17,6 +17,6 @@ def test_pictures_are_written(sensors, known, tmp_path):
     example = {"series": "a name with $ and _", "history": history, "first": 10}
     example["anomaly"] = np.where(np.arange(40) > 30, 1.0, 0.0) if known else np.full(40, np.nan)
     alarms.series(example, answer, tmp_path / "new" / "series.png", names=[f"s{i}" for i in range(sensors)])
-    alarms.distribution([example], [answer], tmp_path / "scores.png")
+    alarms.distribution([(example, answer)], tmp_path / "scores.png")
     for name in ("new/series.png", "scores.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

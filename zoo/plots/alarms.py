@@ -1,6 +1,6 @@
 """What a detector of anomalies says about series: scores, alarms and the truth over time, and how the scores differ."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,15 +52,15 @@ def series(example: dict, answer: dict, path: Path, *, names: Sequence[str]) -> 
     canvas.save(figure, path)
 
 
-def distribution(examples: Sequence[dict], answers: Sequence[dict], path: Path) -> None:
+def distribution(pairs: Iterable[tuple[dict, dict]], path: Path) -> None:
     """Histograms of the scores of normal and of anomalous steps, in thresholds.
 
     Args:
-        examples: dicts with first, and anomaly float[T], NaN where it is unknown.
-        answers: dicts with score float[T] and threshold.
+        pairs: examples, with first and anomaly float[T], which is NaN where it is unknown, and their answers, with
+            score float[T] and threshold.
     """
     values, truths = [], []
-    for example, answer in zip(examples, answers, strict=True):
+    for example, answer in pairs:
         values.append(np.asarray(answer["score"])[example["first"] :] / answer["threshold"])
         truths.append(np.asarray(example["anomaly"])[example["first"] :])
     value, truth = np.concatenate(values), np.concatenate(truths)

@@ -60,8 +60,9 @@ class Config(options.Series, options.Forward, options.Training):
         0, "judge a score by those of so many steps before it, where series change for good; 0: by held-out data", low=0
     )
     quiet: int = option(0, "steps after an alarm without another one", low=0)
-    threshold: Literal["quantile", "tail"] = option(
-        "quantile", "a quantile of the scores of held-out normal steps, or a tail that is fitted to them"
+    threshold: Literal["quantile", "tail", "fixed"] = option(
+        "quantile",
+        "a quantile of the scores of held-out normal steps, a tail that is fitted to them, or --margin itself",
     )
     risk: float = option(0.01, "share of normal steps that may be flagged", low=1e-9, high=0.5, basic=True)
     margin: float = option(1.0, "the threshold is so many times that, where normal data drifts", low=1e-9)
@@ -325,6 +326,8 @@ def finish(run, validation: Examples) -> dict[str, float]:
 
 def threshold(cfg: Config, scores: np.ndarray) -> float:
     """The score above which there is an alarm, from scores of held-out normal steps."""
+    if cfg.threshold == "fixed":
+        return cfg.margin
     return cfg.margin * thresholds.threshold(scores, risk=cfg.risk, how=cfg.threshold)
 
 
@@ -406,7 +409,7 @@ def draw(run, answers: list[dict], examples: Examples) -> None:
     pairs = list(zip(examples, answers, strict=True))
     for i, (example, answer) in enumerate(pairs[:12], 1):
         plots.alarms.series(example, answer, folder / f"series_{i}.png", names=names)
-    plots.alarms.distribution(*zip(*pairs, strict=True), folder / "scores.png")
+    plots.alarms.distribution(pairs, folder / "scores.png")
     table = (row for example, answer in pairs for row in rows(run.cfg, example, answer))
     plots.tables.write(table, folder / "alarms.csv")
 
