@@ -38,7 +38,8 @@ from zoo.training import losses, optimizers, thresholds
 
 @dataclass(frozen=True)
 class Config(options.Series, options.Forward, options.Training):
-    epochs: int = 10
+    epochs: int = 15
+    learning_rate: float = 1e-2
     cell: Literal["lstm", "gru"] = "gru"
     units: int = 32
     dropout: float = 0.0
@@ -51,7 +52,7 @@ class Config(options.Series, options.Forward, options.Training):
     network: Literal["autoencoder", "predictor"] = option(
         "autoencoder", "restore a frame from a narrow code, or predict each step from those before it", basic=True
     )
-    frame: int = option(20, "steps that are read to judge the last of them", low=1, basic=True)
+    frame: int = option(10, "steps that are read to judge the last of them", low=1, basic=True)
     code: int = option(6, "numbers between encoder and decoder of the autoencoder; fewer restore less", low=1)
     stride: int = option(1, "steps from one training frame to the next", low=1)
     smooth: int = option(5, "steps at the end of a frame whose errors count", low=1)
