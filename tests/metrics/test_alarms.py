@@ -32,10 +32,12 @@ def test_events_by_hand():
     truth = flags("..xxxx....xx")
     found = alarms.by_event([(flags("x..xx......."), truth)])
     assert found["event_recall"] == 0.5
-    assert found["event_precision"] == 0.5
-    assert found["event_f1"] == 0.5
+    assert found["event_f1"] == pytest.approx(2 * 0.5 * (2 / 3) / (0.5 + 2 / 3))
     assert found["delay"] == 1.0
     assert alarms.by_event([(flags("............"), truth)])["event_f1"] == 0.0
+    everything = alarms.by_event([(np.ones(12, bool), truth)])
+    assert everything["event_recall"] == 1.0
+    assert everything["event_f1"] == pytest.approx(2 * 0.5 / 1.5)
 
 
 def test_nab_of_no_alarm_is_0_and_of_an_alarm_at_the_begin_of_each_window_100():

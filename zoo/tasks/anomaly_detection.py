@@ -52,10 +52,10 @@ class Config(options.Series, options.Forward, options.Training):
     network: Literal["autoencoder", "predictor"] = option(
         "autoencoder", "restore a frame from a narrow code, or predict each step from those before it", basic=True
     )
-    frame: int = option(10, "steps that are read to judge the last of them", low=1, basic=True)
+    frame: int = option(5, "steps that are read to judge the last of them", low=1, basic=True)
     code: int = option(6, "numbers between encoder and decoder of the autoencoder; fewer restore less", low=1)
     stride: int = option(1, "steps from one training frame to the next", low=1)
-    smooth: int = option(5, "steps at the end of a frame whose errors count", low=1)
+    smooth: int = option(2, "steps at the end of a frame whose errors count", low=1)
     lookahead: int = option(0, "judge a step by this many later steps too; the alarm comes as much later", low=0)
     recent: int = option(
         0, "judge a score by those of so many steps before it, where series change for good; 0: by held-out data", low=0
@@ -81,7 +81,6 @@ METRICS = (
     Metric("false_alarm_rate", better="min", format=".1%"),
     Metric("miss_rate", better="min", format=".1%"),
     Metric("event_f1", format=".3f"),
-    Metric("event_precision", format=".1%"),
     Metric("event_recall", format=".1%"),
     Metric("delay", better="min", format=".1f"),
     Metric("pr_auc", format=".3f"),
