@@ -67,7 +67,9 @@ def pytest_collection_modifyitems(items) -> None:
     for item in items:
         task = item.callspec.params.get("trained") if hasattr(item, "callspec") else None
         item.add_marker(pytest.mark.xdist_group(task or item.module.__name__))
-        if task and description(task).SLOW_SEARCH:
+        # Each export is compared with `predict` when it is made, so the fast tests ask one server only.
+        served = item.module.__name__.startswith("tests.export") and task not in (None, "sentiment")
+        if task and (served or description(task).SLOW_SEARCH):
             item.add_marker(pytest.mark.slow)
 
 

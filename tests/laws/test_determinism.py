@@ -37,6 +37,6 @@ def test_answers_are_the_same_on_one_thread_and_on_two(trained):
         done = subprocess.run(command, env=os.environ | limits, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         answers.append(json.loads(done.stdout.splitlines()[-1]))
-    assert len(answers[0]) == 20
+    assert len(answers[0]) == min(len(trained.run.test), 20)
     for one, other in zip(*answers, strict=True):
         assert_same_answer(one, other)

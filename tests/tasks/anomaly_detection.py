@@ -2,7 +2,17 @@
 
 from pathlib import Path
 
-TINY = {"units": 6, "frame": 6, "code": 2, "epochs": 2, "limit": 64, "end": "1800", "batch_tokens": 512}
+TINY = {
+    "units": 6,
+    "frame": 6,
+    "code": 2,
+    "epochs": 2,
+    "limit": 64,
+    "validation_from": "1500",
+    "test_from": "1600",
+    "end": "1750",
+    "batch_tokens": 512,
+}
 TINY |= {"baselines": "t2,all"}
 SLOW_SEARCH = False
 BAD = ("pump.csv", "time,flow\n2026-01-01 00:00,1\n2026-01-01 00:01,x\n", "pump.csv line 3: flow is 'x'")
