@@ -182,7 +182,11 @@ def commit() -> str:
 
 
 def rounded(value: Any) -> Any:
-    """Floats with six significant digits, all the way down: people read a record."""
+    """Floats with six significant digits, all the way down, because people read a record; NaN is null in JSON."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if value == value else None

@@ -60,8 +60,9 @@ def by_event(series: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float
     recall = _share(len(delays), known)
     alarms = sum(int(flagged.sum()) for flagged, _ in series)
     precision = _share(sum(int((flagged & truth).sum()) for flagged, truth in series), alarms) if alarms else 0.0
+    both = 2 * recall * precision / (recall + precision) if recall and precision else 0.0
     return {
-        "event_f1": 2 * recall * precision / (recall + precision) if recall and precision else 0.0,
+        "event_f1": both if known else float("nan"),
         "event_recall": recall,
         "delay": float(np.mean(delays)) if delays else float("nan"),
     }
@@ -105,20 +106,25 @@ def scores(answers: Sequence[dict], examples: Iterable[dict]) -> dict[str, float
         answers: dicts with score float[T] and alarm bool[T]; the score may be on any scale that the series share.
         examples: dicts with anomaly float[T], NaN where the truth is unknown, and first, the first scored step.
     Returns:
-        the metrics of `points`, `by_event` and `nab`, and pr_auc, the area under precision over recall for all
-        thresholds (average precision).
+        the metrics of `points`, `by_event` and `nab`; pr_auc, the area under precision over recall for all thresholds
+        (average precision); and alarm_rate, the share of scored steps that are flagged, which needs no truth.
     """
     from sklearn.metrics import average_precision_score
 
-    pairs, values = [], []
+    pairs, values, flags = [], [], []
     for answer, example in zip(answers, examples, strict=True):
         truth = np.asarray(example["anomaly"])
         known = np.isfinite(truth) & (np.arange(len(truth)) >= example["first"])
+        flags.append(np.asarray(answer["alarm"], bool)[example["first"] :])
         pairs.append((np.asarray(answer["alarm"], bool)[known], truth[known] > 0))
         values.append(np.asarray(answer["score"], np.float64)[known])
     flagged, truth, ranked = (np.concatenate(part) for part in (*zip(*pairs, strict=True), values))
     auc = float(average_precision_score(truth, ranked)) if truth.any() else float("nan")
-    return points(flagged, truth) | by_event(pairs) | {"pr_auc": auc, "nab": nab(pairs)}
+    return (
+        points(flagged, truth)
+        | by_event(pairs)
+        | {"pr_auc": auc, "nab": nab(pairs), "alarm_rate": float(np.concatenate(flags).mean())}
+    )
 
 
 def _share(part: int, whole: int) -> float:

@@ -85,6 +85,7 @@ METRICS = (
     Metric("delay", better="min", format=".1f"),
     Metric("pr_auc", format=".3f"),
     Metric("nab", format=".1f"),
+    Metric("alarm_rate", better="none", format=".1%"),
 )
 SPLIT = splits.by_time("time")
 CHUNK = 256  # steps that are judged at a time, which bounds the memory that a long series takes
@@ -227,7 +228,8 @@ def judge(cfg: Config, codec: codecs.Codec, estimate, usual, history, lengths, p
     errors = alarms.errors(guess, found, usual=usual, last=cfg.smooth)
     last = tf.gather(tf.cast(guess, tf.float32), found.lengths - 1, batch_dims=1)
     mean, std = (tf.gather(tf.constant(part, tf.float32), place) for part in (codec.scales.mean, codec.scales.std))
-    return Judged(errors, alarms.score(errors), last * std + mean)
+    score = tf.where(found.lengths < cfg.frame, 0.0, alarms.score(errors))  # a series begins without an alarm
+    return Judged(errors, score, last * std + mean)
 
 
 def judge_steps(cfg: Config, codec: codecs.Codec, estimate, usual, history, place, steps) -> Judged:
