@@ -8,9 +8,9 @@ TINY = {
     "code": 2,
     "epochs": 2,
     "limit": 64,
-    "validation_from": "1500",
-    "test_from": "1600",
-    "end": "1750",
+    "validation_from": "50%",
+    "test_from": "53%",
+    "end": "58%",
     "batch_tokens": 512,
 }
 TINY |= {"baselines": "t2,all"}
