@@ -386,7 +386,7 @@ def show(example: dict, answer: dict) -> str:
     alarm = np.asarray(answer["alarm"])[example["first"] :]
     place = f"{example['series']}, {len(alarm):,} steps"
     found = metrics.alarms.events(alarm)
-    told = f"{len(found)} alarms, {alarm.mean():.1%} of the steps"
+    told = f"alarms: {len(found)}, {alarm.mean():.1%} of the steps"
     if "anomaly" not in example or not np.isfinite(example["anomaly"]).any():
         return f"{place}: {told}"
     truth = np.asarray(example["anomaly"])[example["first"] :] > 0
