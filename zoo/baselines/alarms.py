@@ -1,6 +1,6 @@
 """Classical detectors of anomalies. Each is fitted to the training steps of a series and knows no other series.
 
-Missing values count as the mean. The threshold is chosen on the validation steps, by the rule of the model.
+Missing values count as the mean. The threshold is chosen on the validation steps, without labels.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +36,6 @@ def compare(
         answers = []
         for i, one in enumerate(series):
             scores = score(_scaled(one, sensors), one, np.random.default_rng(i), season)
-            # From here on normal data alone chooses.
             limit = threshold(scores[one.validation : one.test]) if name != "all" else -1.0
             answers.append({"score": scores, "alarm": scores > limit})
         found.append(Baseline(title, answers=answers))

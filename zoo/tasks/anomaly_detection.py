@@ -355,7 +355,7 @@ def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) 
         source(cfg),
         len(codec.scales.columns),
         season=cfg.season,
-        threshold=lambda scores: threshold(cfg, scores),
+        threshold=lambda scores: thresholds.threshold(scores, risk=cfg.risk, how="quantile"),
     )
 
 
