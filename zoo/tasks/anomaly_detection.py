@@ -16,7 +16,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import keras
 import numpy as np
@@ -88,7 +88,6 @@ METRICS = (
     Metric("alarm_rate", better="none", format=".1%"),
 )
 SPLIT = splits.by_time("time")
-CHUNK = 256  # steps that are judged at a time, which bounds the memory that a long series takes
 BLAMED = 3  # sensors that are named for an alarm
 SMALLEST = 1e-3  # standard deviations: the least usual error of a sensor
 
@@ -101,7 +100,7 @@ def sensors(cfg: Config) -> tuple[str, ...]:
     """
     if cfg.data == "sample":
         return pumps.SENSORS
-    apart = {*cfg.time_column.split(","), cfg.series_column, cfg.label_column, "changepoint"}
+    apart = {*cfg.time_column.split(","), cfg.series_column, cfg.label_column}
     found = [name.strip() for name in cfg.sensors.split(",") if name.strip()]
     found = found or [name for name in files.columns_of(cfg.data) if name not in apart]
     if not found or len(set(found)) < len(found):
@@ -165,14 +164,11 @@ def codec(cfg: Config, train: Examples) -> codecs.Codec:
     return codecs.Codec(scales=frames.SeriesScales.fit(without_labels(source(cfg), len(sensors(cfg)))))
 
 
-def inputs(cfg: Config, codec: codecs.Codec, history, lengths, place) -> frames.Inputs:
-    return frames.inputs(history, lengths, place, scales=codec.scales, length=cfg.frame)
-
-
 def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
     history = batch["history"]
     lengths = tf.cast(history.row_lengths(), tf.int32)
-    found = inputs(cfg, codec, history.to_tensor(), lengths, codec.scales.place(batch["series"]))
+    place = codec.scales.place(batch["series"])
+    found = frames.inputs(history.to_tensor(), lengths, place, scales=codec.scales, length=cfg.frame)
     target = tf.where(found.seen, found.scaled, float("nan"))
     x, y = (tf.RaggedTensor.from_tensor(part, lengths=found.lengths) for part in (found.past, target))
     return x, y
@@ -205,45 +201,14 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     return detector
 
 
-class Judged(NamedTuple):
-    """Of the last steps of frames: errors [..., C] of each sensor in usual errors, score [...], and the values that the
-    network expected, in the user's units: [..., C]. float32."""
-
-    errors: tf.Tensor
-    score: tf.Tensor
-    expected: tf.Tensor
-
-
-def judge(cfg: Config, codec: codecs.Codec, estimate, usual, history, lengths, place) -> Judged:
-    """Judges the last steps of frames float32[B, T, C].
-
-    Args:
-        estimate: the network: `frames.Inputs.past` → float[B, L, C].
-        usual: float32[C], the error that is normal for each sensor, or a number.
-        lengths: int32[B], the real steps of each frame.
-        place: int32[B], of the frame's series in the scales.
-    """
-    found = inputs(cfg, codec, history, lengths, place)
-    guess = estimate(found.past)
-    errors = alarms.errors(guess, found, usual=usual, last=cfg.smooth)
-    last = tf.gather(tf.cast(guess, tf.float32), found.lengths - 1, batch_dims=1)
-    mean, std = (tf.gather(tf.constant(part, tf.float32), place) for part in (codec.scales.mean, codec.scales.std))
-    score = tf.where(found.lengths < cfg.frame, 0.0, alarms.score(errors))  # a series begins without an alarm
-    return Judged(errors, score, last * std + mean)
-
-
-def judge_steps(cfg: Config, codec: codecs.Codec, estimate, usual, history, place, steps) -> Judged:
-    """Judges some steps int32[S] of whole series float32[B, T, C]: [B, S, ...]."""
-    raw, lengths = frames.up_to(history, steps, length=cfg.frame)
-    rows, count = tf.shape(history)[0], tf.shape(steps)[0]
-    raw = tf.reshape(raw, [-1, cfg.frame, raw.shape[3]])
-    found = judge(cfg, codec, estimate, usual, raw, tf.tile(lengths, [rows]), tf.repeat(place, count))
-    return Judged(*(tf.reshape(part, tf.concat([[rows, count], tf.shape(part)[1:]], axis=0)) for part in found))
+def rule_of(cfg: Config, codec: codecs.Codec) -> dict:
+    """How `alarms.judge` scores a frame."""
+    return {"scales": codec.scales, "length": cfg.frame, "last": cfg.smooth}
 
 
 def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
     C, rule = len(codec.scales.columns), model.get_layer("rule")
-    how = {"recent": cfg.recent, "quiet": cfg.quiet}
+    scored, followed = rule_of(cfg, codec), {"recent": cfg.recent, "quiet": cfg.quiet}
     history = tf.TensorSpec([None, None, C], tf.float32, name="history")
     steps = tf.TensorSpec([None], tf.int32, name="steps")
     series = tf.TensorSpec([None], tf.string, name="series")
@@ -257,14 +222,8 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         lengths = tf.where((steps < 1) | (steps > length), length, steps)
         place = codec.scales.place(series)
         threshold = tf.gather(rule.threshold, place)
-        size = tf.minimum(length, CHUNK)
-        parts = tf.map_fn(
-            lambda first: judge_steps(cfg, codec, estimate, rule.usual, history, place, first + tf.range(size)),
-            tf.range(0, length, size),
-            fn_output_signature=Judged(tf.float32, tf.float32, tf.float32),
-        )  # [T / size, B, size, ...]
-        errors, score, expected = (joined(part, length) for part in parts)  # [B, T, ...]
-        score, alarm = alarms.follow_all(score, threshold=threshold, **how)
+        errors, score, expected = alarms.judge_all(estimate, history, place, usual=rule.usual, **scored)
+        score, alarm = alarms.follow_all(score, threshold=threshold, **followed)
         later = tf.minimum(tf.range(length) + cfg.lookahead, lengths[:, None] - 1)
         score, alarm, errors = (tf.gather(part, later, batch_dims=1) for part in (score, alarm, errors))
         answer = {"score": score, "alarm": alarm, "threshold": threshold, "errors": errors, "expected": expected}
@@ -279,8 +238,8 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         history, steps = observed.append(history, steps, observation, lookback=cfg.frame)
         place = codec.scales.place(series)
         threshold = tf.gather(rule.threshold, place)
-        errors, score, expected = judge(cfg, codec, estimate, rule.usual, history, steps, place)
-        (score, alarm), memory = alarms.follow(score, memory, threshold=threshold, **how)
+        errors, score, expected = alarms.judge(estimate, history, steps, place, usual=rule.usual, **scored)
+        (score, alarm), memory = alarms.follow(score, memory, threshold=threshold, **followed)
         answer = {"score": score, "alarm": alarm, "threshold": threshold, "errors": errors, "expected": expected}
         return answer | {"history": history, "steps": steps, "memory": memory}
 
@@ -291,13 +250,6 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         serving_default=whole,
         step=step,
     )
-
-
-def joined(parts: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Pieces of a time axis [N, B, size, ...] end to end, without those after the end: [B, length, ...]."""
-    size = tf.shape(parts)
-    parts = tf.transpose(parts, [1, 0, *range(2, parts.shape.rank)])
-    return tf.reshape(parts, tf.concat([[size[1], size[0] * size[2]], size[3:]], axis=0))[:, :length]
 
 
 def questions(cfg: Config, codec: codecs.Codec, path: str) -> Iterable[dict]:
@@ -340,8 +292,12 @@ def held_out(run, one: files.Series) -> np.ndarray:
     def estimate(past):
         return run.model.predict_on_batch(past.numpy())
 
-    steps = [tf.range(first, min(first + CHUNK, one.test)) for first in range(one.validation, one.test, CHUNK)]
-    parts = [judge_steps(run.cfg, run.codec, estimate, 1.0, history, place, part).errors[0] for part in steps]
+    steps = tf.range(one.validation, one.test)
+    how = rule_of(run.cfg, run.codec)
+    parts = [
+        alarms.judge_steps(estimate, history, place, steps[first : first + alarms.CHUNK], usual=1.0, **how).errors[0]
+        for first in range(0, len(steps), alarms.CHUNK)
+    ]
     return np.concatenate([np.zeros([0, history.shape[2]], np.float32), *parts])
 
 
