@@ -11,7 +11,7 @@ sentiment: .venv/ready   ## train, evaluate, export and answer on the bundled sa
 	$(RUN) -m zoo.tasks.sentiment
 
 test: .venv/ready        ## the fast tests, in under six minutes
-	$(RUN) -m pytest -m "not slow and not sweep" -n 2 --dist loadgroup
+	$(RUN) -m pytest -m "not slow and not sweep" -n 2
 
 check: .venv/ready       ## style, types, secrets, and whether the results table is current
 	$(RUN) -m ruff check .
@@ -21,7 +21,7 @@ check: .venv/ready       ## style, types, secrets, and whether the results table
 	$(RUN) -m zoo.report --check
 
 slow: .venv/ready        ## the notebooks and the slow tests, in under 30 minutes
-	$(RUN) -m pytest -m "slow and not sweep" -n 2 --dist loadgroup
+	$(RUN) -m pytest -m "slow and not sweep" -n 2
 
 sweep: .venv/ready       ## hostile input by the hundred thousand: some 15 minutes
 	$(RUN) -m pytest -m sweep tests/test_hostile.py

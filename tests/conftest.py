@@ -12,6 +12,7 @@ from types import ModuleType
 
 import keras
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from zoo import cli, trainer
 from zoo import task as tasks
@@ -63,14 +64,29 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """For two processes: tests that share a trained task or a file run in one of them."""
     for item in items:
         task = item.callspec.params.get("trained") if hasattr(item, "callspec") else None
-        item.add_marker(pytest.mark.xdist_group(task or item.module.__name__))
         # Each export is compared with `predict` when it is made, so the fast tests ask one server only.
         served = item.module.__name__.startswith("tests.export") and task not in (None, "sentiment")
         if task and (served or description(task).SLOW_SEARCH):
             item.add_marker(pytest.mark.slow)
+
+
+class ByTask(LoadScopeScheduling):
+    """For two processes: tests that share a trained task run in one of them, and so do those of one file.
+
+    `--dist loadgroup` would do the same, but pytest-xdist 3.8 cannot mark the groups under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, name = nodeid.partition("::")
+        asked = name.partition("[")[2].removesuffix("]").split("-")
+        return next((task for task in TASKS if task in asked), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log) -> ByTask:
+    return ByTask(config, log)
 
 
 @dataclass

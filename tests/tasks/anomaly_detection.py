@@ -11,7 +11,7 @@ TINY = {
     "validation_from": "50%",
     "test_from": "53%",
     "end": "58%",
-    "batch_tokens": 512,
+    "batch_tokens": 128,
 }
 TINY |= {"baselines": "t2,all"}
 SLOW_SEARCH = False

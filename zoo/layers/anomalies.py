@@ -16,6 +16,12 @@ class AlarmRule(keras.layers.Layer):
     Attributes:
         usual: float32[C], the root mean square error of each sensor on held-out data.
         threshold: float32[S]; a score above it is an alarm.
+
+    >>> import numpy as np
+    >>> rule = AlarmRule(2, 1)
+    >>> _ = rule.threshold.assign([2.5])
+    >>> rule(np.array([[3.0, 4.0]], "float32")).numpy().tolist(), rule.threshold.numpy().tolist()
+    ([[3.0, 4.0]], [2.5])
     """
 
     def __init__(self, sensors: int, series: int, **kwargs):
