@@ -7,6 +7,7 @@ import base64
 import contextlib
 import gzip
 import json
+import math
 import tempfile
 from pathlib import Path
 
@@ -253,9 +254,11 @@ def test_any_request_is_answered(trained, share, capsys):
 
         return check
 
-    rows = 1 if any(isinstance(value, bytes) for value in example.values()) else 25
     for signature in service.functions:
         specs = service.inputs_of(signature)
+        values = sum(math.prod(size or 5 for size in spec.shape[1:]) for spec in specs.values())
+        picture = any(isinstance(value, bytes) for value in example.values())
+        rows = 1 if picture else max(1, min(25, 500 // values))  # hypothesis makes no larger inputs
         inputs = st.fixed_dictionaries({name: batches(name, spec, rows) for name, spec in specs.items()})
         counted(inputs, draws // rows, ask(signature, specs))
     with capsys.disabled():
@@ -264,4 +267,4 @@ def test_any_request_is_answered(trained, share, capsys):
                 f"\n{trained.run.name} {signature}: {count['answered']:,} answered, {count['refused']:,} refused",
                 end="",
             )
-    assert all(sum(count.values()) >= draws // rows * rows and count["answered"] for count in counts.values()), counts
+    assert all(sum(count.values()) > draws - 25 and count["answered"] for count in counts.values()), counts

@@ -124,5 +124,5 @@ def test_own_files_train_and_a_file_gives_a_table_of_alarms(tmp_path, monkeypatc
 
 
 def test_sensors_are_named_once(tmp_path):
-    with pytest.raises(InputError, match="none twice"):
+    with pytest.raises(InputError, match="or one twice"):
         anomaly_detection.sensors(anomaly_detection.Config(data=str(tmp_path), sensors="a,a"))

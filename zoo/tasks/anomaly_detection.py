@@ -104,7 +104,9 @@ def sensors(cfg: Config) -> tuple[str, ...]:
     found = [name.strip() for name in cfg.sensors.split(",") if name.strip()]
     found = found or [name for name in files.columns_of(cfg.data) if name not in apart]
     if not found or len(set(found)) < len(found):
-        raise InputError(f"--sensors {cfg.sensors!r}: name a column of numbers, none twice")
+        raise InputError(
+            f"--data {cfg.data}: no sensor, or one twice; --sensors {cfg.sensors!r} should name columns of numbers"
+        )
     return tuple(found)
 
 

@@ -92,7 +92,8 @@ def number(path: Path, line: int, column: str, value: Any, *, kind: type[np.floa
         with np.errstate(over="ignore"):
             found = kind(float(value))
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{path} line {line}: {column} is {str(value)[:40]!r}; expected a number, or NA") from None
+        name = " ".join(column.split())  # a header can hold line separators
+        raise InputError(f"{path} line {line}: {name} is {str(value)[:40]!r}; expected a number, or NA") from None
     return float(found) if np.isfinite(found) else np.nan
 
 
