@@ -137,7 +137,7 @@ def without_labels(every: Sequence[files.Series], count: int) -> list[files.Seri
 def question(one: files.Series, first: int = 0) -> dict:
     """A whole series without label, of which the steps from `first` on are scored."""
     times = np.array([one.when(step) for step in range(len(one.values))])
-    return {"series": one.name, "first": first, "times": times, "history": one.values}
+    return {"series": one.name, "first": first, "sensors": one.columns, "times": times, "history": one.values}
 
 
 def examples(cfg: Config, split: str) -> Examples | None:
@@ -156,10 +156,9 @@ def examples(cfg: Config, split: str) -> Examples | None:
             return events.marked(one, known)
         return one.values[:, count] if len(one.columns) > count else np.full(len(one.values), np.nan, np.float32)
 
-    pairs = list(zip(every, without_labels(every, count), strict=True))
-    return Examples(
-        lambda: (question(bare, one.test) | {"anomaly": truth(one)} for one, bare in pairs), count=len(pairs)
-    )
+    pairs = zip(every, without_labels(every, count), strict=True)
+    whole = [question(bare, one.test) | {"anomaly": truth(one)} for one, bare in pairs]
+    return Examples(lambda: iter(whole), count=len(whole))
 
 
 def codec(cfg: Config, train: Examples) -> codecs.Codec:
@@ -327,7 +326,7 @@ def quality(example: dict, answer: dict) -> float:
 def rows(cfg: Config, question: dict, answer: dict) -> Iterable[dict]:
     """A row for each alarm after the first scored step: its first and last time, its largest score in thresholds, and
     the sensors with the largest errors, the worst first."""
-    names, times = sensors(cfg), question["times"]
+    names, times = question["sensors"], question["times"]
     for begin, end in metrics.alarms.events(np.asarray(answer["alarm"])):
         if end > question["first"]:
             worst = np.asarray(answer["errors"])[begin:end].max(axis=0)
