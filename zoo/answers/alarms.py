@@ -146,8 +146,7 @@ def follow_all(scores: tf.Tensor, *, threshold: tf.Tensor, recent: int, quiet: i
     """Judges every step of whole series: float32[B, T] → [B, T] each."""
 
     def step(carried, score):
-        found, memory = follow(score, carried[1], threshold=threshold, recent=recent, quiet=quiet)
-        return found, memory
+        return follow(score, carried[1], threshold=threshold, recent=recent, quiet=quiet)
 
     rows = tf.shape(scores)[0]
     first = Followed(tf.zeros([rows]), tf.zeros([rows], tf.bool)), tf.zeros([rows, MEMORY])

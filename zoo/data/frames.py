@@ -94,7 +94,10 @@ class SeriesScales(tf.Module):
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the deviation of what was observed, float64[C] each; NaN where nothing was, 1 for a constant."""
+    """The mean and the deviation of the observed values, float64[C] each.
+
+    Both are NaN for a column without a value, and a constant column has the deviation 1.
+    """
     seen = np.isfinite(values)
     counts = seen.sum(axis=0)
     mean = np.where(seen, values, 0).sum(axis=0) / np.maximum(counts, 1)
@@ -131,10 +134,9 @@ def inputs(history: tf.Tensor, lengths: tf.Tensor, place: tf.Tensor, *, scales: 
     real = (tf.range(tf.shape(values)[1]) < lengths[:, None])[:, :, None]  # [B, L, 1]
     seen = observed.observed(values) & real
     mean, std = (tf.gather(tf.constant(part, tf.float32), place)[:, None] for part in (scales.mean, scales.std))
-    scaled, flags, gap, _ = observed.marked(values, seen, mean, std, longest=length)
-    scaled = tf.clip_by_value(scaled, -CLIP, CLIP)
-    past = [tf.cast(real, tf.float32), scaled, flags, tf.where(real, gap, 0.0)]
-    return Inputs(tf.concat(past, axis=2), scaled, seen, lengths)
+    found = observed.marked(values, seen, mean, std, longest=length)
+    found = found._replace(scaled=tf.clip_by_value(found.scaled, -CLIP, CLIP))
+    return Inputs(observed.features(found, real), found.scaled, seen, lengths)
 
 
 def up_to(history: tf.Tensor, steps: tf.Tensor, *, length: int) -> tuple[tf.Tensor, tf.Tensor]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 
 class Marked(NamedTuple):
-    """Values and what is known about them, [B, T, C] each.
+    """Values with their masks and gaps, [B, T, C] each.
 
     scaled: float32, (value − centre) / width; 0 where nothing was observed.
     seen:   float32, 1 where a value was observed.
@@ -81,6 +81,15 @@ def marked(values: tf.Tensor, seen: tf.Tensor, centre: tf.Tensor, width: tf.Tens
     index = tf.range(tf.shape(values)[1])[None, :, None]
     gap = tf.math.log(1 + tf.cast(index - last, tf.float32))
     return Marked(scaled(values, seen, centre, width), tf.cast(seen, tf.float32), gap, last)
+
+
+def features(found: Marked, real: tf.Tensor) -> tf.Tensor:
+    """The numbers that a model reads: 1 at real steps, the values, the masks and the gaps, float32[B, T, 1 + 3 C].
+
+    Args:
+        real: bool[B, T, 1]; elsewhere all of them are 0.
+    """
+    return tf.concat([tf.cast(real, tf.float32), found.scaled, found.seen, tf.where(real, found.gap, 0.0)], axis=2)
 
 
 def observed(values: tf.Tensor) -> tf.Tensor:

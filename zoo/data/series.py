@@ -234,15 +234,16 @@ def inputs(
     level, spread = _scale(values[..., :N], seen[..., :N], mean[:N], std[:N], scale)
     centre = tf.concat([level, tf.broadcast_to(mean[N:], [rows, 1, shape.columns - N])], axis=2)
     width = tf.concat([spread, tf.broadcast_to(std[N:], [rows, 1, shape.columns - N])], axis=2)
-    scaled, flags, gap, last = observed.marked(values, seen, centre, width, longest=shape.lookback)
-    past = [tf.cast(real, tf.float32), scaled, flags, tf.where(real, gap, 0.0)]
+    found = observed.marked(values, seen, centre, width, longest=shape.lookback)
+    scaled, flags, _, last = found
+    past = [observed.features(found, real)]
 
     ahead = tf.range(H)
     position = tf.broadcast_to((tf.cast(ahead, tf.float32) + 1)[:, None] / H, [rows, H, 1])
     later = [position]
     if seconds is not None and scaler.step:
         before = index[None] - lengths[:, None]  # −1 is the last real step
-        past.append(_calendar(seconds, before, scaler.step) * past[0])
+        past.append(_calendar(seconds, before, scaler.step) * tf.cast(real, tf.float32))
         later.append(_calendar(seconds, tf.broadcast_to(ahead, [rows, H]), scaler.step))
     if K and future is not None:
         future = future[:, :H]

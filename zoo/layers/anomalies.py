@@ -1,4 +1,4 @@
-"""What a detector of anomalies keeps beside the weights of its network: usual errors and thresholds."""
+"""The usual errors and the thresholds of a detector of anomalies, kept beside the weights of its network."""
 
 import keras
 

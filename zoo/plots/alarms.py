@@ -1,4 +1,4 @@
-"""What a detector of anomalies says about series: scores, alarms and the truth over time, and how the scores differ."""
+"""The answers of a detector of anomalies: scores, alarms and the truth over time; the distribution of the scores."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -122,8 +122,7 @@ def inputs(cfg: Config, codec: codecs.Codec, history: tf.Tensor, steps: tf.Tenso
     real = (tf.range(tf.shape(values)[1]) < lengths[:, None])[:, :, None]
     mean, std = (tf.constant(part[:-1], tf.float32) for part in (codec.scaler.mean, codec.scaler.std))
     found = observed.marked(values, observed.observed(values) & real, mean, std, longest=cfg.lookback)
-    parts = [tf.cast(real, tf.float32), found.scaled, found.seen, tf.where(real, found.gap, 0.0)]
-    return tf.concat(parts, axis=2), lengths
+    return observed.features(found, real), lengths
 
 
 def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[tf.RaggedTensor, tf.Tensor]:

@@ -126,7 +126,7 @@ class TagLoss(WeightedMean):
 
 @keras.saving.register_keras_serializable("zoo")
 class SquaredError(WeightedMean):
-    """The mean squared error of what was observed.
+    """The mean squared error of the observed values.
 
     Call arguments:
         y_true: float[B, T, C], NaN where it is missing. The mean of a step is taken over what is observed in it.
