@@ -16,6 +16,7 @@ def record(seed: int, accuracy: float) -> dict:
     return {
         "task": "toy",
         "recipe": "tasks/toy/small.toml",
+        "config": {"reported": None},
         "examples": {"test": 1},
         "metrics": {"accuracy": accuracy, "signature": "nrefs:1", "perplexity": 5.5562},
         "baseline": {"name": "counting", "accuracy": 0.7, "seconds": 0.2},
@@ -46,6 +47,13 @@ def test_a_metric_that_is_minimised_has_the_other_arrow():
     entry = record(0, 0.8) | {"baseline": {"name": "5-grams", "perplexity": 80.0}}
     cells = report.row([entry], METRICS[::-1]).split(" | ")
     assert cells[2:5] == ["perplexity ↓", "**5.56**", "80.00 (5-grams)"]
+
+
+def test_a_recipe_may_report_another_metric():
+    entry = record(0, 0.8) | {"config": {"reported": "perplexity"}}
+    entry["baseline"] |= {"perplexity": 80.0}
+    assert report.row([entry], METRICS).split(" | ")[2:5] == ["perplexity ↓", "**5.56**", "80.00 (counting)"]
+    assert report.run_lines(entry, METRICS)[2].split() == ["perplexity", "↓", "5.56", "80.00"]
 
 
 def test_a_task_without_declarations_has_three_digits(tmp_path):

@@ -86,6 +86,7 @@ class Training(Data):
 
     epochs: int = option(5, "largest number of passes over the training data", low=1, basic=True)
     monitor: str = option("val_loss", "the value that decides which epoch is kept")
+    reported: str | None = option(None, "the metric that tables show and baselines are ranked by; the task's first one")
     patience: int = option(3, "stop after this many epochs without a better validation result", low=1)
     batch_tokens: int = option(1024, "positions in a batch, padding included", low=1, basic=True)
     shapes: int = option(6, "number of padded lengths; fewer compile faster, more waste less", low=1)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import InputError
-from zoo.metrics.metric import Metric
+from zoo.metrics.metric import Metric, reported_first
 
 BEGIN, END = "<!-- results: written by python -m zoo.report -->", "<!-- end of results -->"
 HEAD = (
@@ -62,10 +62,11 @@ def row(records: list[dict], metrics: Sequence[Metric]) -> str:
 
     Args:
         records: the runs of one recipe, one per seed.
-        metrics: the task's declarations; the first is reported.
+        metrics: the task's declarations; the first is reported if the recipe names no other.
     """
     first = records[0]
-    metric = metrics[0] if metrics else Metric(next(iter(first["metrics"])))
+    declared = metrics or [Metric(next(iter(first["metrics"])))]
+    metric = reported_first(declared, first["config"].get("reported"))[0]
     baseline = first["baseline"]
     seconds = statistics.mean(record["seconds"]["train"] for record in records)
     cells = [
@@ -100,7 +101,7 @@ def run_lines(record: dict, metrics: Sequence[Metric]) -> list[str]:
     """
     baseline, seconds, epochs = record["baseline"], record["seconds"], record["epochs"]
     numbers = {name: value for name, value in record["metrics"].items() if isinstance(value, (int, float))}
-    order = [metric.name for metric in metrics if metric.name in numbers]
+    order = [m.name for m in reported_first(metrics, record["config"].get("reported")) if m.name in numbers]
     rows = []
     for name in [*order, *(name for name in numbers if name not in order)]:
         metric = find(name, metrics)

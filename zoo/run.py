@@ -25,6 +25,7 @@ from zoo.data.examples import Examples
 from zoo.data.remarks import say
 from zoo.errors import InputError
 from zoo.export import process, publish, small_devices
+from zoo.metrics.metric import reported_first
 from zoo.options import Data
 from zoo.task import Task
 
@@ -215,7 +216,7 @@ class Run:
             make(self, next(iter(test)), self.directory / "plots" / name)
         if draw := tasks.optional(task, "draw"):
             draw(self, answers, test)
-        first = task.METRICS[0]  # the strongest method stands beside the model, by the reported metric
+        first = reported_first(task.METRICS, self.cfg.reported)[0]  # the strongest method stands beside the model
         best = (min if first.better == "min" else max)(others, key=lambda other: other[first.name])
         return {"metrics": metrics, "baseline": best, "baselines": others, "seconds": {"evaluate": evaluated - began}}
 

@@ -25,7 +25,7 @@ class Task(Protocol):
     __name__: str
 
     Config: type[Training]  # a frozen dataclass of option groups
-    METRICS: Sequence[Any]  # zoo.metrics.Metric, in order of importance; the first one is reported
+    METRICS: Sequence[Any]  # zoo.metrics.Metric, in order of importance; the first one is reported, or `reported`
     SPLIT: Any  # zoo.data.splits.Split: how a missing split is held out from train
     examples: Callable  # (cfg, split) → re-iterable of raw dicts, or None where the source has no such split
     codec: Callable  # (cfg, train) → zoo.data.codec.Codec

@@ -27,7 +27,7 @@ from zoo.data.examples import Examples
 from zoo.data.remarks import say
 from zoo.errors import InputError
 from zoo.layers import recurrent
-from zoo.metrics.metric import direction, from_model
+from zoo.metrics.metric import direction, from_model, reported_first
 from zoo.options import Training
 from zoo.plots import learning, lengths
 from zoo.run import Run, load_splits
@@ -89,6 +89,7 @@ def _run(
     device = devices.prepare(precision=cfg.precision, seed=cfg.seed)
     say(f"device: {device}")
 
+    reported_first(task.METRICS, cfg.reported)  # a wrong name is an error now, not after hours of training
     # 1. Raw examples, and everything that is learned from the training split except the weights.
     data = load_splits(task, cfg)
     first = _first(task, cfg) if cfg.init and not state else None

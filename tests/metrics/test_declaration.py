@@ -7,7 +7,7 @@ import pytest
 
 from zoo.baselines import Baseline
 from zoo.errors import InputError
-from zoo.metrics import Metric, direction, from_model
+from zoo.metrics import Metric, direction, from_model, reported_first
 
 METRICS = (Metric("wer", better="min", format=".1%"), Metric("bleu"), Metric("nll", better="min", of="model"))
 
@@ -27,6 +27,13 @@ def test_a_metric_of_which_no_value_is_better_cannot_be_monitored():
     assert coverage.arrow == ""
     with pytest.raises(InputError, match=r"expected one of val_loss, val_bleu$"):
         direction("val_coverage", (coverage, Metric("bleu")))
+
+
+def test_the_reported_metric_comes_first_and_the_others_keep_their_order():
+    assert [metric.name for metric in reported_first(METRICS, "nll")] == ["nll", "wer", "bleu"]
+    assert reported_first(METRICS, None) == list(METRICS)
+    with pytest.raises(InputError, match=r"reported is 'nil': expected one of wer, bleu, nll; did you mean 'nll'"):
+        reported_first(METRICS, "nil")
 
 
 def test_the_models_own_metrics_need_no_search():

@@ -1,7 +1,7 @@
 """Metrics: `Metric` declares one for a task; the modules of this package compute them, one per family of tasks."""
 
 from zoo.metrics import alarms, captions, characters, labels, life, perplexity, series, tags, translation
-from zoo.metrics.metric import Metric, direction, from_model
+from zoo.metrics.metric import Metric, direction, from_model, reported_first
 
 __all__ = [
     "Metric",
@@ -13,6 +13,7 @@ __all__ = [
     "labels",
     "life",
     "perplexity",
+    "reported_first",
     "series",
     "tags",
     "translation",

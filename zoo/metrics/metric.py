@@ -1,6 +1,6 @@
 """The declaration of a metric: its name, its direction (higher or lower is better), and its format.
 
-A task module lists its metrics. The first one is reported:
+A task module lists its metrics. The first one is reported, unless a recipe names another:
 
     METRICS = (
         Metric("bleu", format=".1f"),
@@ -72,6 +72,24 @@ def direction(name: str, metrics: Sequence[Metric]) -> Literal["max", "min"]:
         return directions[metric]
     known = ["val_loss", *(f"val_{name}" for name in directions)]
     raise InputError(f"unknown metric {name!r}{did_you_mean(name, known)}: expected one of {', '.join(known)}")
+
+
+def reported_first(metrics: Sequence[Metric], reported: str | None) -> list[Metric]:
+    """The declarations with the reported one at the front.
+
+    Args:
+        reported: the name of a metric; None is the first of `metrics`.
+
+    Raises:
+        InputError: no metric of that name is declared.
+    """
+    known = [metric.name for metric in metrics]
+    if reported is None:
+        return list(metrics)
+    if reported not in known:
+        guess = did_you_mean(reported, known)
+        raise InputError(f"reported is {reported!r}: expected one of {', '.join(known)}{guess}")
+    return sorted(metrics, key=lambda metric: metric.name != reported)
 
 
 def from_model(metrics: Sequence[Metric]) -> list[str]:
