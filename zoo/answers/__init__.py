@@ -1,5 +1,5 @@
-"""From the outputs of a model to answers, in graph: labels, tags, searches, and the exported service."""
+"""From the outputs of a model to answers, in graph: labels, tags, next tokens, searches, and the exported service."""
 
-from zoo.answers import draws, labels, search, service, tags
+from zoo.answers import draws, labels, next_token, search, service, tags
 
-__all__ = ["draws", "labels", "search", "service", "tags"]
+__all__ = ["draws", "labels", "next_token", "search", "service", "tags"]

@@ -63,7 +63,6 @@ METRICS = (
     Metric("nats_per_character", better="min", format=".3f", of="model"),
 )
 SPLIT = splits.contiguous("text")
-CHUNK = 16  # steps that are scored at a time, which bounds the memory that a long text takes
 
 
 def examples(cfg: Config, split: str) -> Examples | None:
@@ -161,33 +160,17 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     way = directions(cfg)[0]
     tokens, embedding, encoder = codec.tokens, model.get_layer("embedding"), model.get_layer(way)
     project = model.get_layer(f"{way}_projection") if cfg.units != cfg.embedding else lambda steps: steps
-    size, backward = len(tokens), way == "backward"
-    never = [0, text.START_ID, tokens.unknown]
+    reader = answers.next_token.NextToken(embedding, encoder, lambda steps: embedding(project(steps), reverse=True))
+    backward = way == "backward"
     end = text.END_ID if cfg.form == "documents" else -1  # a stream goes on after the end of a text
 
-    def predict(ids, state):
-        """int32[B, T] → logits float32[B, T, V] and the state after them."""
-        steps, state = encoder.resume(embedding(ids), state)
-        return tf.cast(embedding(project(steps), reverse=True), tf.float32), state
+    def turned(ids):
+        """In the order of reading, or back."""
+        return ids[:, ::-1] if backward else ids
 
-    def step(last, state):
-        logits, state = predict(tf.maximum(last, 0)[:, None], state)
-        return logits[:, 0], state, None
-
-    def begin(batch):
-        """→ the ids of the texts [B, T], the last of each with `END` before them [B], and the state before that one."""
-        ids = tokens.encode(batch)
-        ids = ids[:, ::-1] if backward else ids
-        before = text.insert(ids, text.END_ID, at="start")
-        lengths = tf.cast(before.row_lengths(), tf.int32)
-        padded = before.to_tensor()
-        last = tf.gather(padded, lengths - 1, batch_dims=1)
-        keep_mask = tf.sequence_mask(tf.maximum(lengths - 1, 1), tf.shape(padded)[1])
-        _, state = encoder.resume(embedding(padded), tf.zeros([tf.shape(padded)[0], encoder.state_size]), keep_mask)
-        return ids.to_tensor(), last, tf.where(lengths[:, None] > 1, state, 0.0)
-
-    def decode(ids):
-        return tokens.decode(tf.reverse(ids, [1]) if backward else ids)
+    def started(ids):
+        """int32[B, ragged] → what is read before the next token."""
+        return text.insert(turned(ids), text.END_ID, at="start")
 
     @tf.function(
         autograph=False,
@@ -199,11 +182,10 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     )
     def generate(prompt, length, seed):
         prompt = tf.strings.unicode_transcode(prompt, "UTF-8", "UTF-8")  # the answer contains it, and is text
-        ids, last, state = begin(prompt)
-        found = answers.search.sample(
-            answers.search.without(step, never),
-            state,
-            last,
+        ids = tokens.encode(prompt)
+        found = reader.sample(
+            started(ids),
+            never=[0, text.START_ID, tokens.unknown],
             end=end,
             max_length=length,
             seeds=seed,
@@ -211,7 +193,8 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
             top_k=cfg.top_k or None,
             top_p=cfg.top_p if cfg.top_p < 1 else None,
         )
-        known, whole = decode(ids), decode(tf.concat([ids, found.tokens], axis=1))
+        asked = turned(ids).to_tensor()
+        known, whole = (tokens.decode(turned(part)) for part in (asked, tf.concat([asked, found.tokens], axis=1)))
         count = tf.strings.length(whole) - tf.strings.length(known)
         if backward:
             return {"text": tf.strings.substr(whole, tf.zeros_like(count), count) + prompt, "score": found.scores}
@@ -223,20 +206,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     def score(batch):
         pair = read(dataclasses.replace(cfg, direction=way), tokens.encode(batch))
         before, after = (ids.to_tensor() for ids in pair)
-        rows, lengths = tf.shape(after)[0], tf.math.count_nonzero(after, axis=1, dtype=tf.int32)
-
-        def chunks(ids):  # [B, T] → [T / CHUNK, B, CHUNK]
-            padded = tf.pad(ids, [[0, 0], [0, -tf.shape(ids)[1] % CHUNK]])
-            return tf.transpose(tf.reshape(padded, [rows, -1, CHUNK]), [1, 0, 2])
-
-        def measure(carried, chunk):  # the next steps of every text
-            logits, state = predict(chunk[0], carried[0])
-            return state, -tf.reshape(losses.token_crossentropy(chunk[1], logits), [rows, CHUNK])
-
-        first = tf.zeros([rows, encoder.state_size]), tf.zeros([rows, CHUNK])
-        _, found = tf.scan(measure, (chunks(before), chunks(after)), first)  # [T / CHUNK, B, CHUNK]
-        found = tf.reshape(tf.transpose(found, [1, 0, 2]), [rows, -1])[:, : tf.shape(after)[1]]
-        found = tf.where(after != 0, found, 0.0)
+        found, lengths = reader.log_probabilities(before, after), tf.math.count_nonzero(after, axis=1, dtype=tf.int32)
         total = tf.reduce_sum(found, axis=1)
         return {
             "tokens": tokens.lookup(after),
@@ -248,8 +218,8 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
 
     @signature
     def following(batch):
-        _, last, state = begin(batch)
-        best, ids = tf.math.top_k(tf.nn.softmax(step(last, state)[0]), min(10, size))
+        logits, *_ = reader.step(*reader.begin(started(tokens.encode(batch))))
+        best, ids = tf.math.top_k(tf.nn.softmax(logits), min(10, len(tokens)))
         return {"tokens": tokens.lookup(ids), "probabilities": best}
 
     @tf.function(
@@ -260,7 +230,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         ],
     )
     def advance(token, state):
-        logits, state, _ = step(token, state)
+        logits, state, _ = reader.step(token, state)
         return {"probabilities": tf.nn.softmax(logits), "state": state}
 
     return answers.service.Service(
