@@ -20,6 +20,10 @@ from zoo.run import Run
 from zoo.task import Task
 
 TASKS = list(tasks.summaries())
+SAMPLED = {  # costly tests → the tasks that the fast tests ask, however many there are; `make slow` asks all
+    "tests.export": ("sentiment",),  # each export is compared with `predict` when it is made
+    "tests.test_resume": ("sentiment", "language_model"),  # batches by length, and a state that is carried
+}
 DESCRIPTION = {
     "TINY": "options that make a run a matter of seconds",
     "SLOW_SEARCH": "True where tracing the search for answers takes minutes, so that only `make slow` asks the task",
@@ -66,9 +70,8 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items) -> None:
     for item in items:
         task = item.callspec.params.get("trained") if hasattr(item, "callspec") else None
-        # Each export is compared with `predict` when it is made, so the fast tests ask one server only.
-        served = item.module.__name__.startswith("tests.export") and task not in (None, "sentiment")
-        if task and (served or description(task).SLOW_SEARCH):
+        sampled = any(item.module.__name__.startswith(name) and task not in asked for name, asked in SAMPLED.items())
+        if task and (sampled or description(task).SLOW_SEARCH):
             item.add_marker(pytest.mark.slow)
 
 

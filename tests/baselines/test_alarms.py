@@ -21,10 +21,10 @@ def series(sensors: int) -> Series:
 
 
 @pytest.mark.parametrize("sensors", [1, 3])
-@pytest.mark.parametrize("name", ["t2", "pca", "forest", "seasonal"])
+@pytest.mark.parametrize("name", ["t2", "pca", "frames", "forest", "seasonal"])
 def test_each_method_finds_the_fault(name, sensors):
     (found,) = alarms.compare(
-        [name], [series(sensors)], sensors, season=10, threshold=lambda scores: np.quantile(scores, 0.99)
+        [name], [series(sensors)], sensors, season=10, frame=8, threshold=lambda scores: np.quantile(scores, 0.99)
     )
     alarm = found.answers[0]["alarm"]
     assert alarm[260:270].mean() > 0.8
@@ -33,7 +33,7 @@ def test_each_method_finds_the_fault(name, sensors):
 
 def test_everything_and_chance():
     everything, chance = alarms.compare(
-        ["all", "random"], [series(1)], 1, season=10, threshold=lambda scores: np.quantile(scores, 0.9)
+        ["all", "random"], [series(1)], 1, season=10, frame=8, threshold=lambda scores: np.quantile(scores, 0.9)
     )
     assert everything.answers[0]["alarm"].all()
     assert 0 < chance.answers[0]["alarm"].mean() < 0.3

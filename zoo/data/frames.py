@@ -17,7 +17,7 @@ import tensorflow as tf
 from zoo.data import codec, observed
 from zoo.data.examples import Examples
 from zoo.data.formats.series import Series
-from zoo.data.series import SMALLEST
+from zoo.data.series import moments
 from zoo.errors import InputError
 
 CLIP = 10.0  # standard deviations: one wild value must not drown the others
@@ -73,8 +73,8 @@ class SeriesScales(tf.Module):
     @classmethod
     def fit(cls, series: Sequence[Series]) -> Self:
         """Reads the steps before the validation split."""
-        parts = [one.values[: one.validation].astype(np.float64) for one in series]
-        found = [_moments(part) for part in (*parts, np.concatenate(parts))]
+        parts = [one.values[: one.validation] for one in series]
+        found = [moments(part) for part in (*parts, np.concatenate(parts))]
         mean, std = (np.stack(part) for part in zip(*found, strict=True))
         mean[:-1] = np.where(np.isfinite(mean[:-1]), mean[:-1], mean[-1])  # a column that a series never has
         std[:-1] = np.where(np.isfinite(std[:-1]), std[:-1], std[-1])
@@ -91,19 +91,6 @@ class SeriesScales(tf.Module):
     @classmethod
     def load(cls, file: Path) -> Self:
         return cls(**json.loads(file.read_text(encoding="utf-8")))
-
-
-def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the deviation of the observed values, float64[C] each.
-
-    Both are NaN for a column without a value, and a constant column has the deviation 1.
-    """
-    seen = np.isfinite(values)
-    counts = seen.sum(axis=0)
-    mean = np.where(seen, values, 0).sum(axis=0) / np.maximum(counts, 1)
-    std = np.sqrt((np.where(seen, values - mean, 0) ** 2).sum(axis=0) / np.maximum(counts, 1))
-    std = np.where(std > SMALLEST * np.maximum(np.abs(mean), SMALLEST), std, 1.0)
-    return np.where(counts > 0, mean, np.nan), np.where(counts > 0, std, np.nan)
 
 
 class Inputs(NamedTuple):

@@ -141,6 +141,23 @@ def naive_error(values: np.ndarray, season: int) -> np.ndarray:
     return np.where((counts > 0) & (found > 0), found, np.nan)
 
 
+def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the standard deviation of the observed values of each column, float64[C] each.
+
+    Both are NaN for a column without a value, and a constant column has the deviation 1.
+
+    Args:
+        values: float[T, C], NaN where one is missing.
+    """
+    values = values.astype(np.float64)
+    seen = np.isfinite(values)
+    counts = seen.sum(axis=0)
+    mean = np.where(seen, values, 0).sum(axis=0) / np.maximum(counts, 1)
+    std = np.sqrt((np.where(seen, values - mean, 0) ** 2).sum(axis=0) / np.maximum(counts, 1))
+    std = np.where(std > SMALLEST * np.maximum(np.abs(mean), SMALLEST), std, 1.0)
+    return np.where(counts > 0, mean, np.nan), np.where(counts > 0, std, np.nan)
+
+
 @codec.register(".json")
 class SeriesScaler:
     """The mean and the standard deviation of each column in the training split.
@@ -164,12 +181,8 @@ class SeriesScaler:
     @classmethod
     def of(cls, columns: Sequence[str], values: np.ndarray, *, step: int = 0) -> Self:
         """The scaler of values float[T, C], NaN where one is missing. A constant column has the deviation 1."""
-        values = values.astype(np.float64)
-        seen = np.isfinite(values)
-        counts = np.maximum(seen.sum(axis=0), 1)
-        mean = np.where(seen, values, 0).sum(axis=0) / counts
-        std = np.sqrt((np.where(seen, values - mean, 0) ** 2).sum(axis=0) / counts)
-        return cls(columns, mean, np.where(std > SMALLEST * np.abs(mean), std, 1.0), step)
+        mean, std = moments(values)
+        return cls(columns, np.nan_to_num(mean), np.nan_to_num(std, nan=1.0), step)
 
     def save(self, file: Path) -> None:
         found = {"columns": self.columns, "mean": self.mean.tolist(), "std": self.std.tolist(), "step": self.step}

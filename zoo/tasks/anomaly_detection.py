@@ -70,7 +70,8 @@ class Config(options.Series, options.Forward, options.Training):
     shared_threshold: bool = option(False, "one threshold for all series instead of one for each")
     season: int = option(240, "steps after which a series resembles itself, for the seasonal baseline", low=1)
     baselines: str = option(
-        "random,all,t2,pca,forest,seasonal", "methods to compare with: random, all, t2, pca, forest, seasonal"
+        "random,all,t2,pca,frames,forest,seasonal",
+        "methods to compare with: random, all, t2, pca, frames (PCA of the last steps together), forest, seasonal",
     )
 
 
@@ -312,6 +313,7 @@ def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) 
         source(cfg),
         len(codec.scales.columns),
         season=cfg.season,
+        frame=cfg.frame,
         threshold=lambda scores: thresholds.threshold(scores, risk=cfg.risk, how="quantile"),
     )
 
