@@ -165,6 +165,8 @@ class Spelling(Group):
     character_features: int = option(96, "size of the vector made from a word's letters", low=6)
     affixes: int = option(3, "longest prefix and suffix with a vector; 0 is none", low=0, high=8)
     affix_embedding: int = option(16, "size of the vector of a prefix or suffix", low=1)
+    casing: bool = option(False, "a vector for the shape of a word, such as Xx of Ann and X.X. of U.S.")
+    casing_embedding: int = option(8, "size of the vector of a word's shape", low=1)
 
 
 @dataclass(frozen=True)

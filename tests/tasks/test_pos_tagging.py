@@ -39,7 +39,7 @@ def run() -> Run:
 def test_every_word_gets_a_tag_whatever_the_sentence():
     """With the choices that are not the defaults: the rest of this file runs with those."""
     sentences = [["fish"], ["can"] * 400, ["x" * 200], [], ["<pad>", "can"], SENTENCES[0]["tokens"], ["日", "🐟"]]
-    run = run_of(SENTENCES, characters="rnn", affixes=0, output="softmax")
+    run = run_of(SENTENCES, characters="rnn", affixes=0, output="softmax", casing=True)
     for tokens, answer in zip(sentences, run.predict(sentences), strict=True):
         assert len(answer["tags"]) == len(answer["probabilities"]) == len(tokens)
         assert set(answer["tags"]) <= set(run.codec.tags.tokens)
@@ -120,13 +120,21 @@ def test_letters_and_affixes_of_a_word():
     assert [part.decode() for part in short] == ["i…", "…i", "i…", "…i"]
 
 
+def test_shapes_of_words():
+    found = (
+        words.shapes(tf.constant(["Ann", "U.S.", "21st-century", "iPhone", "日本", "Ǆabc", "", "٣.٤"])).numpy().tolist()
+    )
+    assert [shape.decode() for shape in found] == ["Xx", "X.X.", "dx-x", "xXx", "c", "Xx", "", "d.d"]
+
+
 @pytest.mark.parametrize("inside", [False, True], ids=["eager", "in tf.data"])
 def test_features_are_as_long_as_the_sentence(run, inside):
     tokens = tf.ragged.constant([["They"], ["can", "fish", "x" * 200]])
-    features = pos_tagging.features(run.cfg, run.codec, tokens)
+    features = words.features(run.cfg, run.codec, tokens)
     if inside:
-        dataset = tf.data.Dataset.from_tensors(tokens).map(lambda t: pos_tagging.features(run.cfg, run.codec, t))
+        dataset = tf.data.Dataset.from_tensors(tokens).map(lambda t: words.features(run.cfg, run.codec, t))
         (features,) = list(dataset)
+    assert features.keys() == {"words", "characters", "affixes"}
     for name, width in (("characters", (8,)), ("affixes", (6,)), ("words", ())):
         assert features[name].row_lengths().numpy().tolist() == [1, 3]
         assert features[name].flat_values.shape == (4, *width)

@@ -1,7 +1,13 @@
 """The features of a word that a tagger reads. Only TensorFlow string operations, shared by training and serving.
 
-text → split → clean → the word itself, its letters, its prefixes and suffixes
+text → split → clean → the word itself, its letters, its prefixes and suffixes, its shape
+
+    codec = Codec(**words.learn(cfg, tokens), tags=...)          # cfg has the options Words and Spelling
+    x = words.features(cfg, codec, tokens)                       # inputs of a model that begins with layers.read_words
 """
+
+from collections.abc import Iterable
+from typing import Any
 
 import tensorflow as tf
 
@@ -74,20 +80,64 @@ def affixes(words: tf.Tensor, longest: int) -> tf.Tensor:
     return tf.stack(found, axis=1) if found else tf.fill([tf.size(words), 0], "")
 
 
-def features(codec: Codec, tokens: tf.RaggedTensor, *, most: int, longest: int) -> dict[str, tf.RaggedTensor]:
-    """All features as ids, by the parts `words`, `characters` and `affixes` of a codec.
+def shapes(words: tf.Tensor) -> tf.Tensor:
+    """string[N] → string[N]: runs of capitals as X, of small letters as x, of other letters as c, of digits as d.
+
+    "Ann" is "Xx", "U.S." is "X.X.", "21st-century" is "dx-x"; marks stay as they are.
+    """
+    words = clean(words)
+    for run, mark in ((r"\p{Ll}+", "x"), (r"[\p{Lu}\p{Lt}]+", "X"), (r"[\p{Lo}\p{Lm}\p{M}]+", "c"), (r"\p{N}+", "d")):
+        words = tf.strings.regex_replace(words, run, mark)
+    return words
+
+
+def learn(cfg: Any, tokens: Iterable[str]) -> dict[str, text.Vocabulary]:
+    """The vocabularies of the features of words, by the names of the codec parts that `features` reads.
 
     Args:
-        tokens: string[B, ragged].
-        most: the largest number of characters per word; 0 leaves them out.
-        longest: the largest length of prefixes and suffixes; 0 leaves them out.
+        cfg: the options of `options.Words` and `options.Spelling`.
+        tokens: every word of the training split, as often as it occurs.
     Returns:
-        words int32[B, ragged], characters int32[B, ragged, most], affixes int32[B, ragged, 2 * longest].
+        words, characters, affixes, with `casing` also shapes; and forms: every word as it is written, without ids for
+        padding and unknown words. A word that is not in forms is new.
+    """
+    batches = [clean(batch) for batch in text.in_batches(tokens)]
+
+    def of(feature, first=(text.PADDING, text.UNKNOWN), **limits) -> text.Vocabulary:
+        return text.Vocabulary.learn((feature(batch).numpy().ravel() for batch in batches), first=first, **limits)
+
+    found = {
+        "words": of(lower, size=cfg.vocabulary, min_count=cfg.min_count),
+        "characters": of(lambda batch: letters(batch, cfg.max_characters).flat_values),
+        "affixes": of(lambda batch: affixes(batch, cfg.affixes), min_count=cfg.min_count),
+        "forms": of(tf.identity, first=()),
+    }
+    return found | ({"shapes": of(shapes, min_count=cfg.min_count)} if cfg.casing else {})
+
+
+def features(cfg: Any, codec: Codec, tokens: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
+    """All features as ids, by the parts of a codec that `learn` made.
+
+    Args:
+        cfg: the options of `options.Spelling`.
+        tokens: string[B, ragged].
+    Returns:
+        words int32[B, ragged], characters int32[B, ragged, max_characters], affixes int32[B, ragged, 2 * affixes] and
+        shapes int32[B, ragged]; those that are switched off are left out.
     """
     flat = clean(tokens.flat_values)  # [N]
     found = {"words": tf.maximum(codec.words(lower(flat)), codec.words.unknown)}  # a word "<pad>" is not padding
-    if most:
-        found["characters"] = codec.characters(letters(flat, most)).to_tensor(shape=[None, most])
-    if longest:
-        found["affixes"] = codec.affixes(affixes(flat, longest))
+    if cfg.characters != "none":
+        ids = codec.characters(letters(flat, cfg.max_characters))
+        found["characters"] = ids.to_tensor(shape=[None, cfg.max_characters])
+    if cfg.affixes:
+        found["affixes"] = codec.affixes(affixes(flat, cfg.affixes))
+    if cfg.casing:
+        found["shapes"] = tf.maximum(codec.shapes(shapes(flat)), codec.shapes.unknown)
     return {name: tokens.with_flat_values(values) for name, values in found.items()}
+
+
+def sizes(codec: Codec) -> dict[str, int]:
+    """The number of ids of every feature, as `layers.read_words` takes them."""
+    names = ("words", "characters", "affixes", "shapes")
+    return {name: len(getattr(codec, name)) for name in names if hasattr(codec, name)}

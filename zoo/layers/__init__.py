@@ -10,6 +10,7 @@ from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from zoo.layers.series import ForecastDecoder, Quantiles, SegmentForecaster
 from zoo.layers.tokens import TokenEmbedding
 from zoo.layers.wide import Blend
+from zoo.layers.words import read_words
 
 __all__ = [
     "AlarmRule",
@@ -32,6 +33,7 @@ __all__ = [
     "cells",
     "crf",
     "everywhere",
+    "read_words",
     "recurrent",
     "spelling",
     "streaming",

@@ -14,8 +14,12 @@ Sources: Lafferty et al. 2001, https://repository.upenn.edu/cis_papers/159; Lamp
 https://arxiv.org/abs/1603.01360; Ma & Hovy 2016, section 2.3, https://arxiv.org/abs/1603.01354
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
+
+NEVER = -1e9  # the score of what is not allowed: its exponential is 0, and no sum with it is NaN
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -70,15 +74,18 @@ class CRF(keras.layers.Layer):
 
     Args:
         tags: number of tags, N.
+        allowed: bool[N + 1, N]: allowed[i][j] says whether tag j may follow tag i, and allowed[N][j] whether j may come
+            first; see `zoo.data.spans.allowed`. Sequences that are not allowed have probability 0. None allows all.
 
     Call arguments:
         scores:    float[B, T, N], one score per token and tag, any real numbers.
         keep_mask: bool[B, T], True = real token; right-padded, at least one real token per row.
     Returns:
         chain, float32[B, T, N, N]: chain[b, t, i, j] = log p(tag t is j | tag t−1 is i, sentence). The first token has
-        no previous tag; all its rows i are equal. 0 on padding. 4 N² bytes per token: 1.2 kB for 17 tags, 10 kB for 50.
+        no previous tag; all its rows i are equal. 0 on padding. 4 N² bytes per token: 1.2 kB for 17 tags, 10 kB for 50. What
+        is not allowed has about −1e9, whose exponential is 0.
     Raises:
-        ValueError: the last axis of `scores` is not N.
+        ValueError: the last axis of `scores` is not N; or `allowed` has another shape or a row without True.
 
     >>> import numpy as np
     >>> crf = CRF(2)
@@ -89,11 +96,18 @@ class CRF(keras.layers.Layer):
     >>> tags, _ = best_tags(crf(scores, keep_mask))
     >>> tags.numpy().tolist()
     [[0, 1, 0, 0]]
+    >>> strict = CRF(2, allowed=[[True, False], [True, True], [True, True]])  # tag 1 may not follow tag 0
+    >>> tags, _ = best_tags(strict(np.array([[[2.0, 0.0], [0.0, 1.0]]], "float32"), keep_mask[:, :2]))
+    >>> tags.numpy().tolist()
+    [[0, 0]]
     """
 
-    def __init__(self, tags: int, **kwargs):
+    def __init__(self, tags: int, allowed: Sequence[Sequence[bool]] | None = None, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})  # sums of exponentials need float32 under any policy
         self.tags = tags
+        self.allowed = None if allowed is None else [[bool(cell) for cell in row] for row in allowed]
+        if self.allowed and [len(row) * any(row) for row in self.allowed] != [tags] * (tags + 1):
+            raise ValueError(f"{self.name}: allowed needs {tags + 1} rows of {tags} values, one of them True in each row")
 
     def build(self, scores_shape, keep_mask_shape=None):
         _check_tags(self, scores_shape)
@@ -102,10 +116,14 @@ class CRF(keras.layers.Layer):
         self.end = self.add_weight(shape=(self.tags,), initializer="zeros", name="end")
 
     def call(self, scores, keep_mask):
-        future = _future(self.transitions, self.end, scores, keep_mask)
+        transitions, start = self.transitions, self.start
+        if self.allowed:
+            transitions = ops.where(self.allowed[:-1], transitions, NEVER)
+            start = ops.where(self.allowed[-1], start, NEVER)
+        future = (_exact_future if self.allowed else _future)(transitions, self.end, scores, keep_mask)
         ahead = (scores + future)[:, :, None, :]  # [B, T, 1, N]: the score of each tag and of all that may follow it
-        first = ops.repeat(ahead[:, :1] + self.start, self.tags, axis=2)  # [B, 1, N, N]
-        chain = ops.concatenate([first, ahead[:, 1:] + self.transitions], axis=1)  # [B, T, N, N]
+        first = ops.repeat(ahead[:, :1] + start, self.tags, axis=2)  # [B, 1, N, N]
+        chain = ops.concatenate([first, ahead[:, 1:] + transitions], axis=1)  # [B, T, N, N]
         return ops.where(keep_mask[:, :, None, None], ops.log_softmax(chain, axis=-1), 0.0)
 
     def compute_mask(self, inputs, previous_mask=None):
@@ -115,7 +133,7 @@ class CRF(keras.layers.Layer):
         return (*scores_shape, self.tags)
 
     def get_config(self):
-        return {**super().get_config(), "tags": self.tags}
+        return {**super().get_config(), "tags": self.tags, "allowed": self.allowed}
 
 
 OUTPUTS: dict[str, type[keras.layers.Layer]] = {"softmax": Softmax, "crf": CRF}
@@ -257,6 +275,53 @@ def _future(transitions, end, scores, keep_mask):
 
     factors = ops.exp(transitions - ops.stop_gradient(ops.max(transitions)))  # [N, N]
     return run(factors, end + 0.0, scores)  # + 0.0 makes a tensor: a custom gradient takes no variables
+
+
+def _exact_future(transitions, end, scores, keep_mask):
+    """`_future` for transitions of any size, `NEVER` included: a sum over pairs of tags instead of a matrix product.
+
+    A tag may be followed only by tags that are far less probable than others; in a product they would be rounded to
+    nothing. It takes N times the memory and is slower where there are many tags.
+
+    Args, Returns: as in `_future`.
+    """
+    follows = ops.concatenate([keep_mask[:, 1:], ops.zeros_like(keep_mask[:, :1])], axis=1)
+    more = ops.transpose(follows)[:, :, None]  # [T, B, 1], True where a real token follows
+
+    @ops.custom_gradient  # as in `_future`
+    def run(transitions, end, scores):
+        scores = ops.transpose(scores, (1, 0, 2))  # [T, B, N]
+        length = ops.shape(scores)[0]
+
+        def backward(ahead, t):  # ahead = scores + future of the step after t
+            pairs = (ahead - ops.max(ahead, axis=-1, keepdims=True))[:, None, :] + transitions  # [B, N, N]
+            best = ops.max(pairs, axis=-1)
+            reach = best + ops.log(ops.sum(ops.exp(pairs - best[:, :, None]), axis=-1))
+            future = ops.where(ops.take(more, t, axis=0), reach, end)
+            return ops.take(scores, t, axis=0) + future, future
+
+        _, future = _scan(backward, ops.zeros_like(scores[0]), length, reverse=True)  # [T, B, N]
+
+        def gradient(*args, upstream=None):
+            upstream = ops.transpose(args[0] if upstream is None else upstream, (1, 0, 2))  # [T, B, N]
+            # d future[t, i] / d ahead[t+1, j] is the probability that j follows i.
+            share = ops.softmax((scores + future)[:, :, None, :] + transitions, axis=-1)  # [T, B, N, N]
+
+            def forward(before, t):  # before: the gradient of the future of the step before, 0 if that was the last one
+                passed = ops.matmul(before[:, None, :], ops.take(share, t, axis=0))[:, 0]
+                total = ops.take(upstream, t, axis=0) + passed
+                return ops.where(ops.take(more, t, axis=0), total, 0.0), total
+
+            _, total = _scan(forward, ops.zeros_like(upstream[0]), length)  # [T, B, N]
+            before = ops.where(more, total, 0.0)[:-1]
+            pairs = ops.sum(before[:, :, :, None] * share[1:], axis=(0, 1))
+            last = ops.transpose(keep_mask)[:, :, None] & ~more
+            ends = ops.sum(ops.where(last, total, 0.0), axis=(0, 1))
+            return pairs, ends, ops.transpose(total - upstream, (1, 0, 2))
+
+        return ops.transpose(future, (1, 0, 2)), gradient
+
+    return run(transitions + 0.0, end + 0.0, scores)  # + 0.0 makes tensors: a custom gradient takes no variables
 
 
 def _relative(scores):

@@ -54,44 +54,16 @@ def examples(cfg: Config, split: str) -> Examples | None:
 
 def codec(cfg: Config, train: Examples) -> codecs.Codec:
     """The words, letters, prefixes and suffixes of the training split, and its tags."""
-    batches = [words.clean(b) for b in text.in_batches(token for example in train for token in example["tokens"])]
-
-    def learn(of, first=(text.PADDING, text.UNKNOWN), **limits) -> text.Vocabulary:
-        return text.Vocabulary.learn((of(batch).numpy().ravel() for batch in batches), first=first, **limits)
-
-    return codecs.Codec(
-        words=learn(words.lower, size=cfg.vocabulary, min_count=cfg.min_count),
-        characters=learn(lambda batch: words.letters(batch, cfg.max_characters).flat_values),
-        affixes=learn(lambda batch: words.affixes(batch, cfg.affixes), min_count=cfg.min_count),
-        forms=learn(tf.identity, first=()),  # every training word as written: words that are not here are new
-        tags=text.choices((t for e in train for t in e["tags"]), what=f"--data {cfg.data}: every word's {cfg.column}"),
-    )
-
-
-def features(cfg: Config, codec: codecs.Codec, tokens: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
-    """string[B, ragged] → words int32[B, ragged], characters int32[B, ragged, C], affixes int32[B, ragged, A]."""
-    letters = cfg.max_characters if cfg.characters != "none" else 0
-    return words.features(codec, tokens, most=letters, longest=cfg.affixes)
+    tags = text.choices((t for e in train for t in e["tags"]), what=f"--data {cfg.data}: every word's {cfg.column}")
+    return codecs.Codec(**words.learn(cfg, (token for example in train for token in example["tokens"])), tags=tags)
 
 
 def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict[str, tf.RaggedTensor], tf.RaggedTensor]:
-    return features(cfg, codec, batch["tokens"]), codec.tags(batch["tags"])
+    return words.features(cfg, codec, batch["tokens"]), codec.tags(batch["tags"])
 
 
 def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
-    inputs = {"words": keras.Input([None], dtype="int32", name="words")}  # [B, T]
-    keep_mask = keras.ops.not_equal(inputs["words"], 0)  # True = real word
-    known = layers.WordDropout(cfg.word_dropout, unknown=codec.words.unknown, name="word_dropout")(inputs["words"])
-    seen = [keras.layers.Embedding(len(codec.words), cfg.embedding, name="embedding")(known)]  # [B, T, embedding]
-    if cfg.characters != "none":
-        inputs["characters"] = keras.Input([None, cfg.max_characters], dtype="int32", name="characters")  # [B, T, C]
-        spelling = layers.spelling(cfg.characters, len(codec.characters), features=cfg.character_features)
-        seen.append(spelling(inputs["characters"]))  # [B, T, character_features]
-    if cfg.affixes:
-        inputs["affixes"] = keras.Input([None, 2 * cfg.affixes], dtype="int32", name="affixes")  # [B, T, A]
-        ends = keras.layers.Embedding(len(codec.affixes), cfg.affix_embedding, name="affixes_embedding")
-        seen.append(keras.layers.Reshape([-1, 2 * cfg.affixes * cfg.affix_embedding])(ends(inputs["affixes"])))
-    vectors = keras.layers.Concatenate(name="vectors")(seen) if len(seen) > 1 else seen[0]
+    inputs, keep_mask, vectors = layers.read_words(cfg, words.sizes(codec), unknown=codec.words.unknown)
     steps, _ = layers.RecurrentEncoder.of(cfg)(vectors, keep_mask=keep_mask)  # [B, T, 2*units]
     steps = keras.layers.Dropout(cfg.dropout, name="dropout")(steps)
     scores = keras.layers.Dense(len(codec.tags), dtype="float32", name="scores")(steps)  # [B, T, tags]
@@ -104,7 +76,7 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
 def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:
     """Words or a text in, tags out; word by word where a tag depends on no later word."""
     causal = not cfg.bidirectional and cfg.output == "softmax"
-    return answers.tags.service(codec, model, partial(features, cfg, codec), tags=codec.tags, stream=causal)
+    return answers.tags.service(codec, model, partial(words.features, cfg, codec), tags=codec.tags, stream=causal)
 
 
 def score(cfg: Config, codec: codecs.Codec, answers: list[dict], examples: Examples) -> dict[str, float]:
