@@ -21,8 +21,11 @@ def scores_of(seed=0, tags=TAGS):
     return np.random.default_rng(seed).normal(size=(len(LENGTHS), TIME, tags)).astype("float32") * 2
 
 
-def crf_of(seed=1, tags=TAGS):
-    layer = crf.CRF(tags)
+BIO = [[True, False, True], [True, True, True], [True, True, True], [True, False, True]]  # O, I, B: no I after O
+
+
+def crf_of(seed=1, tags=TAGS, allowed=None):
+    layer = crf.CRF(tags, allowed)
     layer.build((None, None, tags))
     random = np.random.default_rng(seed)
     layer.set_weights([random.normal(size=weight.shape) * 2 for weight in layer.weights])
@@ -32,6 +35,11 @@ def crf_of(seed=1, tags=TAGS):
 def every_path(layer, scores, length):
     """All tag sequences of one sentence and their log-probabilities, by summing over each of them."""
     transitions, start, end = (np.asarray(ops.convert_to_numpy(w), "float64") for w in layer.weights)
+    if layer.allowed:
+        transitions, start = (
+            np.where(allowed, w, -np.inf)
+            for allowed, w in ((layer.allowed[:-1], transitions), (layer.allowed[-1], start))
+        )
     paths = np.array(list(itertools.product(range(layer.tags), repeat=length)))
     totals = start[paths[:, 0]] + end[paths[:, -1]] + scores[np.arange(length), paths].sum(axis=1)
     totals += transitions[paths[:, :-1], paths[:, 1:]].sum(axis=1)
@@ -42,20 +50,25 @@ def numpy(tensor):
     return ops.convert_to_numpy(tensor)
 
 
-def test_log_likelihood_is_that_of_all_paths():
-    layer, scores = crf_of(), scores_of()
+@pytest.mark.parametrize("allowed", [None, BIO])
+def test_log_likelihood_is_that_of_all_paths(allowed):
+    layer, scores = crf_of(allowed=allowed), scores_of()
     chain = layer(scores, KEEP)
     for row, length in enumerate(LENGTHS):
         paths, expected = every_path(layer, scores[row], length)
         tags = np.pad(paths, ((0, 0), (0, TIME - length)), constant_values=-1)
         nll = crf.tag_nll(tags, ops.repeat(chain[row : row + 1], len(paths), axis=0))
-        np.testing.assert_allclose(-numpy(nll).sum(axis=1), expected, atol=1e-4)
+        never = np.isneginf(expected)
+        assert (never.sum() == 0) == (allowed is None)
+        np.testing.assert_allclose(-numpy(nll).sum(axis=1)[~never], expected[~never], atol=1e-4)
+        assert not np.exp(-numpy(nll).sum(axis=1)[never]).any()
         assert not numpy(nll)[:, length:].any()
 
 
-def test_viterbi_finds_the_best_of_all_paths():
+@pytest.mark.parametrize("allowed", [None, BIO])
+def test_viterbi_finds_the_best_of_all_paths(allowed):
     for seed in range(5):
-        layer, scores = crf_of(seed), scores_of(seed + 100)
+        layer, scores = crf_of(seed, allowed=allowed), scores_of(seed + 100)
         tags, log_probability = crf.best_tags(layer(scores, KEEP))
         for row, length in enumerate(LENGTHS):
             paths, expected = every_path(layer, scores[row], length)
@@ -64,8 +77,9 @@ def test_viterbi_finds_the_best_of_all_paths():
             np.testing.assert_allclose(numpy(log_probability)[row], expected.max(), atol=1e-4)
 
 
-def test_marginals_are_sums_over_all_paths():
-    layer, scores = crf_of(), scores_of()
+@pytest.mark.parametrize("allowed", [None, BIO])
+def test_marginals_are_sums_over_all_paths(allowed):
+    layer, scores = crf_of(allowed=allowed), scores_of()
     marginals = numpy(crf.tag_probabilities(layer(scores, KEEP), KEEP))
     np.testing.assert_allclose(marginals.sum(axis=-1), KEEP, atol=1e-5)
     for row, length in enumerate(LENGTHS):
@@ -75,11 +89,13 @@ def test_marginals_are_sums_over_all_paths():
             assert marginals[row, time, tag] == pytest.approx(expected, abs=1e-5)
 
 
-def test_gradient_is_that_of_finite_differences():
+@pytest.mark.parametrize("allowed", [None, BIO])
+def test_gradient_is_that_of_finite_differences(allowed):
     """The loop's gradient is written by hand; weights differ per token, so that every path of it is used."""
-    layer, scores = crf_of(), scores_of()
+    layer, scores = crf_of(allowed=allowed), scores_of()
     random = np.random.default_rng(3)
     tags, weights = random.integers(0, TAGS, KEEP.shape), random.uniform(size=KEEP.shape).astype("float32")
+    tags = np.where((tags == 1) & (np.pad(tags, ((0, 0), (1, 0)))[:, :-1] == 0), 2, tags)  # all of them are allowed
 
     def loss(scores):
         return ops.sum(crf.tag_nll(tags, layer(scores, KEEP)) * weights)
@@ -133,6 +149,38 @@ def test_long_sentences_keep_their_precision():
     chain = tf.function(layer)(scores, keep)
     np.testing.assert_allclose(numpy(ops.exp(chain)).sum(axis=-1), 1, atol=1e-5)
     np.testing.assert_allclose(numpy(tf.function(crf.tag_probabilities)(chain, keep)).sum(axis=-1), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [1, 1e3, 1e6])
+def test_what_is_not_allowed_never_happens_whatever_the_scores(size):
+    """Also where everything that is allowed is far less probable than what is not."""
+    layer = crf_of(allowed=BIO)
+    scores = ops.convert_to_tensor((scores_of() + np.array([0, 5, 0])) * size, "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        chain = layer(scores, KEEP)
+        tags, _ = crf.best_tags(chain)
+        loss = ops.sum(crf.tag_nll(tags, chain))
+    for gradient in tape.gradient(loss, [scores, *(weight.value for weight in layer.weights)]):
+        assert np.isfinite(gradient).all()
+    assert np.isfinite(chain).all()
+    assert np.isfinite(loss)
+    marginals = numpy(crf.tag_probabilities(chain, KEEP))
+    np.testing.assert_allclose(marginals.sum(axis=-1), KEEP, atol=1e-4)
+    assert not marginals[:, 0, 1].any()
+    for row, length in zip(numpy(tags), LENGTHS, strict=True):
+        assert all(BIO[before][tag] for before, tag in itertools.pairwise([3, *row[:length]]))
+    assert not np.exp(numpy(chain))[:, 1:][KEEP[:, 1:], 0, 1].any()
+
+
+def test_allowed_needs_a_way_on_from_every_tag():
+    for wrong in ([[True, True]], [[True, True], [False, False], [True, True]], [[True]] * 3):
+        with pytest.raises(ValueError, match="3 rows of 2 values"):
+            crf.CRF(2, wrong)
+
+
+def test_allowed_is_saved():
+    assert crf.CRF.from_config(crf.CRF(TAGS, np.array(BIO)).get_config()).allowed == BIO
 
 
 def toy(output, **compile_options):

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-NEVER = -1e9  # the score of what is not allowed: its exponential is 0, and no sum with it is NaN
+NEVER = -1e9  # the score of a transition that is not allowed: its exponential is 0, and no sum with it is NaN
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -82,8 +82,8 @@ class CRF(keras.layers.Layer):
         keep_mask: bool[B, T], True = real token; right-padded, at least one real token per row.
     Returns:
         chain, float32[B, T, N, N]: chain[b, t, i, j] = log p(tag t is j | tag t−1 is i, sentence). The first token has
-        no previous tag; all its rows i are equal. 0 on padding. 4 N² bytes per token: 1.2 kB for 17 tags, 10 kB for 50. What
-        is not allowed has about −1e9, whose exponential is 0.
+        no previous tag; all its rows i are equal. 0 on padding. 4 N² bytes per token: 1.2 kB for 17 tags, 10 kB for 50.
+        A transition that is not allowed has about −1e9, whose exponential is 0.
     Raises:
         ValueError: the last axis of `scores` is not N; or `allowed` has another shape or a row without True.
 
@@ -107,7 +107,9 @@ class CRF(keras.layers.Layer):
         self.tags = tags
         self.allowed = None if allowed is None else [[bool(cell) for cell in row] for row in allowed]
         if self.allowed and [len(row) * any(row) for row in self.allowed] != [tags] * (tags + 1):
-            raise ValueError(f"{self.name}: allowed needs {tags + 1} rows of {tags} values, one of them True in each row")
+            raise ValueError(
+                f"{self.name}: allowed needs {tags + 1} rows of {tags} values, one of them True in each row"
+            )
 
     def build(self, scores_shape, keep_mask_shape=None):
         _check_tags(self, scores_shape)
