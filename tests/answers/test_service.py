@@ -52,8 +52,10 @@ def test_lengths_cut_the_padding_off():
         "grid": np.arange(8.0).reshape(2, 2, 2),
         "grid_lengths": np.array([[2, 2], [1, 2]]),
         "score": np.array([0.5, 1.5]),
+        "span_type": np.array([[b"A", b""], [b"", b""]], object),
+        "span_lengths": np.array([1, 0]),
     }
-    assert row(arrays, 1) == {"tags": ["N"], "grid": [[4.0, 5.0]], "score": 1.5}
+    assert row(arrays, 1) == {"tags": ["N"], "grid": [[4.0, 5.0]], "score": 1.5, "span_type": []}
 
 
 def test_to_python():

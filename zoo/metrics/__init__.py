@@ -1,6 +1,6 @@
 """Metrics: `Metric` declares one for a task; the modules of this package compute them, one per family of tasks."""
 
-from zoo.metrics import alarms, captions, characters, labels, life, perplexity, series, tags, translation
+from zoo.metrics import alarms, captions, characters, labels, life, perplexity, series, spans, tags, translation
 from zoo.metrics.metric import Metric, direction, from_model, reported_first
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "perplexity",
     "reported_first",
     "series",
+    "spans",
     "tags",
     "translation",
 ]
