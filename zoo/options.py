@@ -170,6 +170,17 @@ class Spelling(Group):
 
 
 @dataclass(frozen=True)
+class Classes(Group):
+    """How the classes of labels or tags are weighed."""
+
+    heading = "classes"
+
+    class_weights: Literal["none", "balanced"] = option(
+        "none", "balanced: in the loss, a rare class counts as much as a frequent one"
+    )
+
+
+@dataclass(frozen=True)
 class Series(Group):
     """How time series are read from files, and where their splits begin."""
 

@@ -75,6 +75,54 @@ def test_names_file_and_line_of_what_is_wrong(tmp_path, wrong, says):
     assert says in str(error.value)
 
 
+NAMES = """\
+# intent = Travel
+# a comment
+#Oslo\tB-LOC
+is\tx\tO
+#\tO
+
+Ann B-PER
+Lee I-PER
+#here O
+"""
+
+
+def columns(tmp_path, text):
+    path = tmp_path / "train.conll"
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_files_with_one_tag_column(tmp_path):
+    first, second = conll.columns(columns(tmp_path, NAMES))
+    assert first.comments == {"intent": "Travel"}
+    assert (first.tokens, first.tags, first.lines) == (["#Oslo", "is", "#"], ["B-LOC", "O", "O"], [3, 4, 5])
+    assert (second.tokens, second.tags) == (["Ann", "Lee", "#here"], ["B-PER", "I-PER", "O"])
+    assert [s.tokens for s in conll.columns(columns(tmp_path, "-DOCSTART- -X- O\n\nEU\tNNP\tB-ORG\n"))] == [["EU"]]
+
+
+def test_every_scheme_is_read_as_bio(tmp_path):
+    for text in ("a\tI-X\nb\tI-X\nc\tB-X\n", "a\tB-X\nb\tE-X\nc\tS-X\n", "a\tB-X\nb\tI-X\nc\tB-X\n"):
+        (sentence,) = conll.bio(columns(tmp_path, text), refuse=True)
+        assert sentence.tags == ["B-X", "I-X", "B-X"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a\tO\nb\n", "line 2: 'b' has no tag"),
+        ("a\tO\n\tO\n", "line 2: '.*' has no tag"),
+        ("a\tO\nb\tNOUN\n", "line 2: the tag is 'NOUN'; expected O, or B-TYPE"),
+        ("a\tB-X\n\nb\tO\nc\tI-X\n", "line 4: the tag 'I-X' breaks the scheme BIO, expected 'B-X'"),
+        ("# only a comment\n", "has no sentence"),
+    ],
+)
+def test_a_wrong_tag_is_named_by_file_and_line(tmp_path, text, says):
+    with pytest.raises(InputError, match=rf"train\.conll.*{says}"):
+        list(conll.bio(columns(tmp_path, text), refuse=True))
+
+
 def tagged(directory, split):
     return conll.tagged(str(directory), split, sample=lambda split: [], column="upos")
 

@@ -83,4 +83,7 @@ def test_spans_of_characters_are_widened_to_words():
 
 
 def test_the_form_of_a_span():
-    assert spans.form(["In", "New", "York"], Span(1, 3, "LOC")) == "new york"
+    tokens = ["In", "New", "York"]
+    assert spans.form(tokens, Span(1, 3, "LOC")) == "new york"
+    assert spans.marked(tokens, [Span(0, 1, "X"), Span(1, 3, "LOC")]) == "[In X] [New York LOC]"
+    assert tokens[0] == "In"

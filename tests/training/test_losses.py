@@ -31,6 +31,25 @@ def test_gradient_of_the_loss_is_chance_minus_target(smoothing):
     np.testing.assert_allclose(gradient(SequenceCrossentropy(smoothing), variable), expected, atol=1e-6)
 
 
+def test_class_weights_are_weights_of_the_true_class():
+    weights = [1.0, 3.0, 0.5, 1.0, 2.0]
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, class_weights=weights)
+    own = WEIGHT * np.array(weights)[TOKENS]
+    nll = -np.take_along_axis(LOG_PROBS, TOKENS[..., None], axis=-1)[..., 0]
+    assert float(loss(TOKENS, LOGITS, sample_weight=WEIGHT)) == pytest.approx((nll * own).sum() / own.sum(), rel=1e-5)
+    again = losses.TagLoss.from_config(losses.TagLoss(class_weights=weights).get_config())
+    assert float(again(TOKENS, LOG_PROBS, sample_weight=WEIGHT)) == pytest.approx(
+        (nll * own).sum() / own.sum(), rel=1e-5
+    )
+
+
+def test_balanced_classes_count_the_same():
+    counts = np.array([90, 10, 0, 20])
+    weights = np.array(losses.balanced(counts))
+    np.testing.assert_allclose((counts * weights)[counts > 0], 40)
+    assert weights[2] == 1
+
+
 def gradient(loss, variable):
     if keras.backend.backend() == "jax":
         import jax

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from zoo.data import words
 from zoo.data.spans import parts
 
 
@@ -88,28 +89,20 @@ def _going_on(log_probs: tf.Tensor, best: tf.Tensor, row: tf.Tensor, end: tf.Ten
 def characters(texts: tf.Tensor, tokens: tf.RaggedTensor, found: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Where the spans stand in raw texts, and the part of the text that they are.
 
-    Splitting only inserts blanks. So the tokens hold the characters of the text that are not blank, in order.
-
     Args:
-        texts: string[B]; invalid UTF-8 counts as one U+FFFD for each broken sequence.
+        texts: string[B].
         tokens: string[B, ragged], the text as `zoo.data.words.split` gives it.
         found: the result of `answer` for these tokens.
     Returns:
         span_start_character and span_end_character int32[B, S], in code points, the end exclusive; span_text.
     """
-    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=True, replacement_char=32)
-    points = tf.strings.unicode_decode(texts, "UTF-8")  # int32[B, ragged]
-    visible = points.with_values(points.values != ord(" "))
-    places = tf.ragged.range(tf.cast(points.row_lengths(), tf.int32))
-    places = tf.ragged.boolean_mask(places, visible).to_tensor()  # int32[B, V]: of the n-th visible character
-    sizes = tokens.with_values(tf.strings.length(tokens.values, unit="UTF8_CHAR")).to_tensor()  # [B, T]
-    after = tf.pad(tf.cumsum(sizes, axis=1), [[0, 0], [1, 0]])  # [B, T + 1]: visible characters before each token
-    places = tf.pad(places, [[0, 0], [0, 1]])  # a batch may have no visible character
+    starts, ends = (part.to_tensor() for part in words.offsets(texts, tokens))  # int32[B, T]
     real = tf.sequence_mask(found["span_lengths"], tf.shape(found["span_start"])[1])
-    start = tf.gather(places, tf.gather(after, found["span_start"], batch_dims=1), batch_dims=1)
-    last = tf.maximum(tf.gather(after, found["span_end"], batch_dims=1) - 1, 0)
-    end = tf.gather(places, last, batch_dims=1) + 1
-    start, end = tf.where(real, start, 0), tf.where(real, end, 0)
-    repeated = tf.broadcast_to(texts[:, None], tf.shape(start))
-    text = tf.strings.substr(repeated, start, end - start, unit="UTF8_CHAR")
+    first, last = found["span_start"], tf.maximum(found["span_end"] - 1, 0)
+    start, end = (
+        tf.where(real, tf.gather(tf.pad(places, [[0, 0], [0, 1]]), at, batch_dims=1), 0)  # a text may have no token
+        for places, at in ((starts, first), (ends, last))
+    )
+    whole = tf.broadcast_to(tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")[:, None], tf.shape(start))
+    text = tf.strings.substr(whole, start, end - start, unit="UTF8_CHAR")
     return {"span_start_character": start, "span_end_character": end, "span_text": text}

@@ -48,7 +48,7 @@ def parts(tag: str) -> tuple[str, str]:
     if tag == "O":
         return "O", ""
     mark, dash, kind = tag.partition("-")
-    if not dash or not kind or mark not in MARKS:
+    if not dash or not kind.isprintable() or not kind.strip() or mark not in MARKS:
         raise ValueError(f"the tag is {tag!r}; expected O, or B-TYPE, I-TYPE, E-TYPE or S-TYPE")
     return MARKS[mark], kind
 
@@ -102,14 +102,13 @@ def write(spans: Iterable[Span], length: int, scheme: Scheme = "BIO") -> list[st
 
 
 def detect(sentences: Iterable[Sequence[str]]) -> Scheme:
-    """The scheme that fits most sentences; BIO if several do.
-
-    Raises:
-        InvalidTag: a tag is of no scheme.
-    """
+    """The scheme that fits most sentences; BIO if several do. A sentence with a tag of no scheme does not count."""
     broken = dict.fromkeys(SCHEMES, 0)
     for tags in sentences:
-        found, known = read(tags), _normal(tags)
+        try:
+            found, known = read(tags), _normal(tags)
+        except InvalidTag:
+            continue
         for scheme in SCHEMES:
             broken[scheme] += write(found, len(tags), scheme) != known
     return min(SCHEMES, key=broken.__getitem__)
@@ -132,7 +131,10 @@ def to_bio(tags: Sequence[str], scheme: Scheme, *, refuse: bool = False) -> list
             f"the tag {tags[position]!r} breaks the scheme {scheme}, expected {expected[position]!r}; "
             "--invalid-tags repair reads it as that",
         )
-    remarks.note(f"sentences with tags that break the scheme {scheme}, repaired", int(expected != known))
+    if scheme != "BIO":
+        remarks.note(f"sentences in the scheme {scheme}, turned into BIO", 1)
+    if expected != known:
+        remarks.note(f"sentences with tags that break the scheme {scheme}, repaired", 1)
     return write(found, len(tags))
 
 
@@ -161,7 +163,16 @@ def allowed(tags: Sequence[str]) -> list[list[bool]]:
 
 def form(tokens: Sequence[str], span: Span) -> str:
     """The text of a span in lower case, with a blank between tokens."""
-    return " ".join(tokens[span.start : span.end]).lower()
+    return " ".join(" ".join(tokens[span.start : span.end]).lower().split())
+
+
+def marked(tokens: Sequence[str], spans: Iterable[Span]) -> str:
+    """A sentence in which spans have brackets and their type: "[Ann Lee PER] is here"."""
+    words = list(tokens)
+    for span in spans:
+        words[span.start] = "[" + words[span.start]
+        words[span.end - 1] += f" {span.type}]"
+    return " ".join(words)
 
 
 def widened(found: Iterable[Span], starts: Sequence[int], ends: Sequence[int]) -> list[Span]:
@@ -180,7 +191,8 @@ def widened(found: Iterable[Span], starts: Sequence[int], ends: Sequence[int]) -
     for span in sorted(found):
         touched = [i for i in range(len(starts)) if starts[i] < span.end and span.start < ends[i]]
         exact = touched and (starts[touched[0]], ends[touched[-1]]) == span[:2]
-        remarks.note("entities that do not begin and end where words do, widened to whole words", int(not exact))
+        if not exact:
+            remarks.note("entities that do not begin and end where words do, widened to whole words", 1)
         if touched:
             spans.append(Span(touched[0], touched[-1] + 1, span.type))
     for one, after in pairwise(spans):

@@ -51,6 +51,27 @@ def split(texts: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(texts)
 
 
+def offsets(texts: tf.Tensor, tokens: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """Where the tokens of texts stand.
+
+    Splitting only inserts blanks. So the tokens hold the characters of a text that are not blank, in order.
+
+    Args:
+        texts: string[B]; in invalid UTF-8, each broken sequence counts as one U+FFFD.
+        tokens: string[B, ragged], the same texts after `split`.
+    Returns:
+        the first character of each token, and the one after its last, int32[B, ragged], in code points of the text.
+    """
+    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=True, replacement_char=32)
+    points = tf.strings.unicode_decode(texts, "UTF-8")  # int32[B, ragged]
+    places = tf.ragged.range(tf.cast(points.row_lengths(), tf.int32)).flat_values
+    visible = tf.boolean_mask(places, points.flat_values != ord(" "))
+    sizes = tf.strings.length(tokens.flat_values, unit="UTF8_CHAR")
+    after = tf.cumsum(sizes)
+    starts, ends = tf.gather(visible, after - sizes), tf.gather(visible, after - 1) + 1
+    return tokens.with_flat_values(starts), tokens.with_flat_values(ends)
+
+
 def clean(words: tf.Tensor) -> tf.Tensor:
     """string[...] → string[...]. Invalid UTF-8 and control characters become U+FFFD."""
     return tf.strings.unicode_transcode(

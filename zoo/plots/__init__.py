@@ -1,6 +1,19 @@
 """The pictures of a run, one module per kind. Each function writes one file."""
 
-from zoo.plots import alarms, attention, confusion, forecasts, learning, lengths, lives, pictures, shaded, tables, tags
+from zoo.plots import (
+    alarms,
+    attention,
+    confusion,
+    forecasts,
+    learning,
+    lengths,
+    lives,
+    pictures,
+    shaded,
+    spans,
+    tables,
+    tags,
+)
 
 __all__ = [
     "alarms",
@@ -12,6 +25,7 @@ __all__ = [
     "lives",
     "pictures",
     "shaded",
+    "spans",
     "tables",
     "tags",
 ]

@@ -5,24 +5,16 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
-from pathlib import Path as File
+from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import to_hex, to_rgb
-from matplotlib.font_manager import FontProperties
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
-from matplotlib.textpath import TextPath
-from matplotlib.transforms import Affine2D
+from matplotlib.colors import to_hex
 
-from zoo.plots import canvas
+from zoo.plots import canvas, cells
 
 UNLIKELY = 10.0  # nats: the darkest shade, P = 0.00005
 LEGEND = (1.0, 0.3, 0.1, 0.01, 0.001)  # probabilities
-FONT, ADVANCE, LINE = 9, 0.602, 1.7  # size in points; width of a character and height of a line, in sizes
-MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib; ADVANCE is its width
-CELL = 12  # pixels of a line's background
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 body {{ font: 15px/1.7 ui-monospace, monospace; max-width: 60em; margin: 2em auto; color: #222; background: #fff }}
@@ -36,7 +28,7 @@ span {{ padding: 0.15em 0; border-radius: 2px }}
 """
 
 
-def page(log_probs: Sequence[float] | np.ndarray, path: File, *, tokens: Sequence[str], title: str = "") -> None:
+def page(log_probs: Sequence[float] | np.ndarray, path: Path, *, tokens: Sequence[str], title: str = "") -> None:
     """Writes an HTML page of the text in which unlikely tokens are dark; pointing at a token shows its probability.
 
     Args:
@@ -57,7 +49,7 @@ def page(log_probs: Sequence[float] | np.ndarray, path: File, *, tokens: Sequenc
 
 
 def text(
-    log_probs: Sequence[float] | np.ndarray, path: File, *, tokens: Sequence[str], columns: int = 88, lines: int = 60
+    log_probs: Sequence[float] | np.ndarray, path: Path, *, tokens: Sequence[str], columns: int = 88, lines: int = 60
 ) -> None:
     """The same as a PNG picture: the first `lines` lines of the text, in a font of equal widths, `columns` a line.
 
@@ -65,35 +57,18 @@ def text(
         log_probs, tokens: as in `page`.
     """
     values = np.asarray(log_probs, float)
-    cells: dict[tuple[int, int], tuple[str, float]] = {}  # (line, column) → character, log P
+    filled: dict[tuple[int, int], cells.Cell] = {}
     column = 0
     for probability in LEGEND:
-        column = _fill(cells, 0, column, f" {probability:g} ", math.log(probability)) + 1
+        column = cells.fill(filled, 0, column, f" {probability:g} ", *_colors(math.log(probability))) + 1
     for line, column, characters, index in _pieces(tokens, columns):
         if line >= lines:
             break
-        _fill(cells, line + 2, column, characters, values[index])
-    height = max(max(line for line, _ in cells) + 1, 4)
-    background = np.ones((height, CELL, columns, 3))
-    ink: dict[str, list[Path]] = {"black": [], "white": []}
-    for (line, column), (character, value) in cells.items():
-        shade, color = _colors(value)
-        background[line, 1:, column] = to_rgb(shade)  # a white row of pixels stays between two lines
-        if not character.isspace():
-            ink[color].append(_glyph(character).transformed(Affine2D().translate(column, line + 0.7)))
-    figure, panel = canvas.panel(size=(ADVANCE * columns * FONT / 72, LINE * height * FONT / 72))
-    panel.set_position((0, 0, 1, 1))
-    panel.set_title("probability of each token", loc="left", fontsize=9)
-    panel.axis("off")
-    extent = (0, columns, height, 0)
-    panel.imshow(background.reshape(-1, columns, 3), extent=extent, aspect="auto", interpolation="none")
-    for color, glyphs in ink.items():
-        if glyphs:
-            panel.add_patch(PathPatch(Path.make_compound_path(*glyphs), color=color, linewidth=0))
-    canvas.save(figure, path)
+        cells.fill(filled, line + 2, column, characters, *_colors(values[index]))
+    cells.draw(filled, path, columns=columns, title="probability of each token")
 
 
-def by_position(log_probs: np.ndarray, path: File, *, weights: np.ndarray | None = None) -> None:
+def by_position(log_probs: np.ndarray, path: Path, *, weights: np.ndarray | None = None) -> None:
     """The mean loss at each position of the windows or texts, with its 95 % interval.
 
     Positions are in groups that double in length, because the loss falls fast at first and slowly later.
@@ -122,7 +97,7 @@ def by_position(log_probs: np.ndarray, path: File, *, weights: np.ndarray | None
     canvas.save(figure, path)
 
 
-def by_frequency(log_probs: np.ndarray, path: File, *, counts: np.ndarray) -> None:
+def by_frequency(log_probs: np.ndarray, path: Path, *, counts: np.ndarray) -> None:
     """Perplexity of frequent and of rare tokens; under each bar the share of the tokens that it stands for.
 
     Args:
@@ -193,17 +168,3 @@ def _pieces(tokens: Sequence[str], columns: int) -> Iterator[tuple[int, int, str
                     line, column = line + 1, 0
             if ends:
                 line, column = line + 1, 0
-
-
-@cache
-def _glyph(character: str) -> Path:
-    """The outline of a character; one unit is the width of a column, or the height of a line downwards."""
-    outline = TextPath((0, 0), character, size=FONT, prop=FontProperties(family=MONOSPACE))
-    return outline.transformed(Affine2D().scale(1 / (ADVANCE * FONT), -1 / (LINE * FONT)))
-
-
-def _fill(cells: dict, line: int, column: int, characters: str, value: float) -> int:
-    """Puts characters into the cells of a line; returns the column after them."""
-    for place, character in enumerate(characters):
-        cells[line, column + place] = character, value
-    return column + len(characters)

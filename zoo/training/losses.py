@@ -1,8 +1,10 @@
 """Losses over padded sequences. Positions of weight 0 are padding and contribute nothing."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import keras
+import numpy as np
 from keras import ops
 
 from zoo.layers.crf import tag_nll
@@ -34,9 +36,41 @@ class WeightedMean(keras.losses.Loss):
         return loss if replicas == 1 else loss * replicas * weight / total
 
 
+class ClassWeighted(WeightedMean):
+    """Mixed into a loss of classes: a step or row also has the weight of its true class.
+
+    Args:
+        class_weights: one weight for each class; None: all are 1. See `balanced`.
+    """
+
+    def __init__(self, *args, class_weights: Sequence[float] | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.class_weights = None if class_weights is None else [float(weight) for weight in class_weights]
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        if self.class_weights is not None:
+            own = ops.take(ops.convert_to_tensor(self.class_weights, self.dtype), ops.cast(y_true, "int32"))
+            sample_weight = own if sample_weight is None else own * ops.cast(sample_weight, own.dtype)
+        return super().__call__(y_true, y_pred, sample_weight)
+
+    def get_config(self):
+        return super().get_config() | {"class_weights": self.class_weights}
+
+
+def balanced(counts: Sequence[int] | np.ndarray) -> list[float]:
+    """Weights with which all classes that occur count the same, and a step has the weight 1 on average.
+
+    Args:
+        counts: how often each class occurs in training. A class that does not occur gets the weight 1.
+    """
+    counts = np.asarray(counts)
+    seen = counts > 0
+    return np.where(seen, counts.sum() / (seen.sum() * np.maximum(counts, 1)), 1.0).tolist()
+
+
 @keras.saving.register_keras_serializable("zoo")
-class SparseCategoricalCrossentropy(WeightedMean, keras.losses.SparseCategoricalCrossentropy):
-    """`keras.losses.SparseCategoricalCrossentropy` as a `WeightedMean`, in nats."""
+class SparseCategoricalCrossentropy(ClassWeighted, keras.losses.SparseCategoricalCrossentropy):
+    """`keras.losses.SparseCategoricalCrossentropy` as a `ClassWeighted` mean, in nats."""
 
 
 def token_crossentropy(tokens, logits, label_smoothing: float = 0.0):
@@ -108,8 +142,11 @@ class SequenceCrossentropy(WeightedMean):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class TagLoss(WeightedMean):
+class TagLoss(ClassWeighted):
     """Mean negative log-likelihood of the tags per token, in nats: `zoo.layers.crf.tag_nll`.
+
+    Args:
+        class_weights: one weight for each tag, as in `ClassWeighted`.
 
     Call arguments:
         y_true: int[B, T] tags.

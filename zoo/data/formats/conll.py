@@ -1,22 +1,63 @@
-"""Tagged sentences from treebanks of Universal Dependencies: CoNLL-U files and TFDS.
+"""Tagged sentences: treebanks of Universal Dependencies (CoNLL-U files and TFDS), and files with one tag column.
 
-A word is a line of ten columns between tabs; a blank line ends a sentence; lines with "#" are comments. Lines for
-multiword tokens (id `3-4`) and for empty nodes (id `8.1`) are skipped: the words of a multiword token have lines of
-their own, and an empty node is not in the text. Format: https://universaldependencies.org/format.html
+A word is a line; a blank line ends a sentence; lines with "#" are comments. In CoNLL-U a word has ten columns between
+tabs. Lines for multiword tokens (id `3-4`) and for empty nodes (id `8.1`) are skipped: the words of a multiword token
+have lines of their own, and an empty node is not in the text. Format: https://universaldependencies.org/format.html
+In other files the first column is the word and the last one its tag, as in the shared tasks of CoNLL 2002 and 2003.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from zoo.data import spans
 from zoo.data.examples import Examples
 from zoo.data.formats import files, tfds
 from zoo.errors import InputError
 
 Column = Literal["upos", "xpos"]
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+DETECT = 1000  # sentences that the scheme of tags is detected from
 NOT_A_WORD = re.compile(r"\d+-\d+|\d+\.\d+")  # the id of a multiword token or an empty node
+
+
+class Block(NamedTuple):
+    """The lines of a sentence.
+
+    Attributes:
+        comments: the values of comments such as `# intent = PlayMusic`, by name.
+        rows: (number in the file, line) of every other line.
+    """
+
+    comments: dict[str, str]
+    rows: list[tuple[int, str]]
+
+
+def blocks(path: Path, *, comment: Callable[[str], object]) -> Iterator[Block]:
+    """The sentences of a file, plain or gzipped.
+
+    Args:
+        comment: whether a line is a comment.
+    Raises:
+        InputError: the file cannot be read.
+    """
+    block = Block({}, [])
+    for number, line in enumerate(files.lines(path), 1):
+        if number == 1:
+            line = line.removeprefix("\ufeff")
+        if comment(line):
+            name, equals, value = line.lstrip("#").partition("=")
+            if equals:
+                block.comments[name.strip()] = value.strip()
+        elif line.strip():
+            block.rows.append((number, line))
+        elif block.rows:
+            yield block
+            block = Block({}, [])
+    if block.rows:  # a last sentence without a blank line
+        yield block
 
 
 def sentences(path: Path, *, column: Column) -> Iterator[dict]:
@@ -25,15 +66,11 @@ def sentences(path: Path, *, column: Column) -> Iterator[dict]:
     Raises:
         InputError: names the file and the line that is wrong, or the file that has no sentence.
     """
-    tokens: list[str] = []
-    tags: list[str] = []
     empty = True
-    for number, line in enumerate(files.lines(path), 1):
-        if number == 1:
-            line = line.removeprefix("\ufeff")
-        if line.startswith("#"):
-            continue
-        if line.strip():
+    for block in blocks(path, comment=lambda line: line.startswith("#")):
+        tokens: list[str] = []
+        tags: list[str] = []
+        for number, line in block.rows:
             values = line.split("\t")
             if len(values) != len(COLUMNS):
                 raise InputError(
@@ -53,14 +90,76 @@ def sentences(path: Path, *, column: Column) -> Iterator[dict]:
                     raise InputError(f"{path} line {number}: the column {name} is empty; write _ for a missing value")
             tokens.append(word["form"])
             tags.append(word[column])
-        elif tokens:
+        if tokens:
             empty = False
             yield {"tokens": tokens, "tags": tags}
-            tokens, tags = [], []
-    if tokens:  # a last sentence without a blank line
-        yield {"tokens": tokens, "tags": tags}
-    elif empty:
+    if empty:
         raise InputError(f"{path} has no sentence: a word is a line of {', '.join(COLUMNS)}, with tabs between")
+
+
+class Columns(NamedTuple):
+    """A sentence from a file with one tag column.
+
+    Attributes:
+        comments: as in `Block`.
+        tokens, tags: the first and the last column.
+        lines: the number of each word's line.
+    """
+
+    comments: dict[str, str]
+    tokens: list[str]
+    tags: list[str]
+    lines: list[int]
+
+
+def columns(path: Path) -> Iterator[Columns]:
+    """The sentences of a file with two columns or more, between tabs; between blanks in lines without a tab.
+
+    "#" can be a word. So a line is a comment if it begins with "#" and has no tab, and either a blank follows or
+    nothing else is in it. Lines `-DOCSTART-` are skipped.
+
+    Raises:
+        InputError: names the file and the line with one column, or the file that has no sentence.
+    """
+    empty = True
+    for block in blocks(path, comment=_is_comment):
+        words = []
+        for number, line in block.rows:
+            values = line.split("\t") if "\t" in line else line.split()
+            values = [value.strip() for value in values]
+            if len(values) < 2 or not values[0] or not values[-1]:
+                raise InputError(
+                    f"{path} line {number}: {line[:60]!r} has no tag: a line is a word, a tab and its tag, such as "
+                    "'Oslo<TAB>B-LOC'; a blank line ends a sentence"
+                )
+            words.append((values[0], values[-1], number))
+        if words and words[0][0] != "-DOCSTART-":
+            empty = False
+            tokens, tags, lines = (list(part) for part in zip(*words, strict=True))
+            yield Columns(block.comments, tokens, tags, lines)
+    if empty:
+        raise InputError(f"{path} has no sentence: a line is a word, a tab and its tag; a blank line ends a sentence")
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith("#") and "\t" not in line and (line.startswith("# ") or len(line.split()) == 1)
+
+
+def bio(path: Path, *, refuse: bool = False) -> Iterator[Columns]:
+    """The sentences of a file whose tags mark spans, in any scheme of `zoo.data.spans`, as BIO.
+
+    Args:
+        refuse: a tag that breaks the scheme is an error; else it is repaired, and counted in a remark.
+    Raises:
+        InputError: names the file and the line, as `columns` does, or of a tag that is wrong.
+    """
+    scheme = None
+    for sentence in columns(path):
+        try:
+            scheme = scheme or spans.detect(found.tags for found in islice(columns(path), DETECT))
+            yield sentence._replace(tags=spans.to_bio(sentence.tags, scheme, refuse=refuse))
+        except spans.InvalidTag as error:
+            raise InputError(f"{path} line {sentence.lines[error.position]}: {error}") from None
 
 
 def tagged(data: str, split: str, *, sample: Callable[[str], Iterable[dict]], column: Column) -> Examples | None:
