@@ -61,6 +61,16 @@ def test_the_probability_of_a_span_is_the_sum_over_all_tag_sequences_with_it(out
                 assert shown == " ".join(f"w{t}" for t in range(span.start, span.end))
 
 
+def test_no_token_has_no_span():
+    log_probs = chain_of()[:, :1]
+    lengths = tf.zeros([4], tf.int32)
+    found = tags.answer(log_probs, lengths, tags=TAGS)
+    marked = answers.answer(log_probs, found.best, found.every, tf.zeros([4, 0], tf.string), lengths, tags=TAGS)
+    assert {name: value.shape for name, value in marked.items()} == {
+        name: (4,) if name == "span_lengths" else (4, 0) for name in marked
+    }
+
+
 @pytest.mark.parametrize(
     "texts", [["  Ann-Lee\tof  U.S.\n", "", "日本 don't 🐟x!", "\x00 é e\u0301\u202e אב"], [""], ["  "], ["x" * 200]]
 )

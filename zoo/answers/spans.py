@@ -38,7 +38,8 @@ def answer(
     kind = tf.gather([types.index(kind) for _, kind in marks], best)  # [B, T]
     begin, inside = (tf.gather([mark == wanted for mark, _ in marks], best) & real for wanted in "BI")
     part = begin | inside
-    follows = tf.pad(inside[:, 1:] & part[:, :-1] & (kind[:, 1:] == kind[:, :-1]), [[0, 0], [1, 0]])
+    follows = inside[:, 1:] & part[:, :-1] & (kind[:, 1:] == kind[:, :-1])
+    follows = tf.pad(follows, [[0, 0], [1, 0]])[:, :width]  # the width may be 0
     begins = begin | (inside & ~follows)
     # Spans and their tokens as flat lists, in the order of the batch.
     place = tf.where(begins)  # [all spans, 2]
@@ -71,7 +72,7 @@ def _log_steps(log_probs: tf.Tensor, best: tf.Tensor) -> tf.Tensor:
     """float32[B, T]: log P of each tag in `best`, for a CRF given the tag before it."""
     log_probs = log_probs[:, : tf.shape(best)[1]]
     if log_probs.shape.rank == 4:
-        before = tf.pad(best[:, :-1], [[0, 0], [1, 0]])
+        before = tf.pad(best, [[0, 0], [1, 0]])[:, :-1]
         log_probs = tf.gather(log_probs, before, batch_dims=2)  # [B, T, N]
     return tf.gather(log_probs, best, batch_dims=2)
 
