@@ -109,6 +109,10 @@ READS = {
         {"train.jsonl.gz": gzip.compress(REVIEWS, mtime=0)},
     ],
     "pos_tagging": [{"train.conllu": CONLLU + b"\n" + CONLLU}, {"train.conllu.gz": gzip.compress(CONLLU, mtime=0)}],
+    "named_entities": [
+        {"train.conll": b"# id = 1\nAnn\tB-PER\nleft\tO\n\nOslo\tNNP\tB-LOC\n"},
+        {"train.jsonl": jsonl({"text": "Ann left", "entities": [{"start": 0, "end": 3, "type": "PER"}]})},
+    ],
     "captioning": [
         {
             "all.jsonl": jsonl(*({"image": f"{name}.gif", "captions": ["a dot"], "split": "train"} for name in "ab")),

@@ -60,15 +60,14 @@ def _read(path: Path, number: int, record: dict) -> tuple[str, list[spans.Span]]
 
 
 def _span(path: Path, number: int, entity: Any, length: int) -> spans.Span:
-    values = [entity.get(name) for name in ("start", "end", "type")] if isinstance(entity, dict) else [None] * 3
-    start, end, kind = values
-    named = isinstance(kind, str) and bool(kind.strip()) and kind.isprintable()
-    if type(start) is not int or type(end) is not int or not 0 <= start < end <= length or not named:
+    start, end, kind = (entity.get(name) if isinstance(entity, dict) else None for name in ("start", "end", "type"))
+    kind = " ".join(kind.split()) if isinstance(kind, str) and kind.isprintable() else ""
+    if type(start) is not int or type(end) is not int or not 0 <= start < end <= length or not kind:
         raise InputError(
             f"{path} line {number}: the entity is {str(entity)[:80]}; expected start and end with 0 <= start < end <= "
             f'{length}, the length of the text, and a "type" with a name'
         )
-    return spans.Span(start, end, " ".join(kind.split()))
+    return spans.Span(start, end, kind)
 
 
 def examples(
