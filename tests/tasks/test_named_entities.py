@@ -3,15 +3,18 @@
 from collections import defaultdict
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo import run_dir
 from zoo.data import spans
+from zoo.data.codec import Codec
 from zoo.data.samples import entity_sentences
 from zoo.errors import InputError
 from zoo.run import Run
-from zoo.tasks import named_entities
+from zoo.tasks import language_model, named_entities
 
 SIZES = {"units": 4, "embedding": 4, "character_features": 6, "affix_embedding": 2, "max_characters": 8}
 SENTENCES = [
@@ -97,6 +100,44 @@ def test_a_gazetteer_is_read_and_changes_answers(tmp_path):
     assert x["gazetteer"].flat_values.numpy().sum(axis=0).tolist() == [1, 1, 1, 0]
     known, other = run.predict([["Port", "Vila"], ["Port", "Ila"]], signature="every_tag")
     assert known["probabilities"][0] != other["probabilities"][0]
+
+
+def language_model_run(folder: Path, **options) -> Path:
+    """An untrained run of language_model, as far as another task reads it."""
+    cfg = language_model.Config(units=3, embedding=2, min_count=1, direction="both", **options)
+    codec = language_model.codec(cfg, [{"text": "Ann Lee left Oslo ."}])
+    codec.save(folder / "codec")
+    run_dir.save_model(language_model.model(cfg, codec), folder)
+    return folder
+
+
+@pytest.mark.parametrize("unit", ["tokens", "uncased"])
+def test_a_language_model_gives_context(tmp_path, unit):
+    folder = language_model_run(tmp_path, unit=unit)
+    run = run_of(init_encoder=str(folder))
+    origins = named_entities.start(run.cfg, run.model)
+    assert set(origins) == {f"context_states, {part}" for part in ("embedding", "forward", "backward")}
+    source, mine = keras.models.load_model(folder / "model.keras"), run.model.get_layer("context_states")
+    np.testing.assert_array_equal(mine.embedding.get_weights()[0], source.get_layer("embedding").embeddings)
+    for way in ("forward", "backward"):
+        theirs = source.get_layer(way).stack[0].get_weights()
+        for one, other in zip(mine.encoders[way].get_weights(), theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+    run.codec.save(tmp_path / "again")
+    again = Codec.load(tmp_path / "again").context
+    names = tf.constant(["ann", "Ann", "new", "<pad>"])
+    np.testing.assert_array_equal(again(names), run.codec.context(names))
+    low, high, new, padding = run.codec.context(names).numpy()
+    assert (low == high) == (unit == "uncased")
+    assert new == padding == run.codec.context.vocabulary.unknown
+    assert [len(answer["tags"]) for answer in run.predict(HOSTILE)] == list(map(len, HOSTILE))
+
+
+def test_a_language_model_of_other_units_is_refused(tmp_path):
+    with pytest.raises(InputError, match="--unit tokens or uncased"):
+        run_of(init_encoder=str(language_model_run(tmp_path, unit="characters")))
+    with pytest.raises(InputError, match="is not a trained run of language_model"):
+        run_of(init_encoder="nowhere")
 
 
 def test_rare_tags_weigh_more_if_classes_are_balanced():

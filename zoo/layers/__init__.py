@@ -3,6 +3,7 @@
 from zoo.layers import cells, crf, recurrent
 from zoo.layers.anomalies import AlarmRule
 from zoo.layers.characters import CharCNN, CharRNN, spelling
+from zoo.layers.context import ContextStates
 from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
 from zoo.layers.images import ImageEncoder, everywhere
@@ -19,6 +20,7 @@ __all__ = [
     "Blend",
     "CharCNN",
     "CharRNN",
+    "ContextStates",
     "ForecastDecoder",
     "GRU",
     "ImageEncoder",

@@ -6,7 +6,8 @@
 
 Word embedding + the word's letters, prefixes, suffixes and shape → stacked BiLSTM → CRF that gives valid BIO tags only.
 Lample et al. 2016, https://arxiv.org/abs/1603.01360; Ma & Hovy 2016, https://arxiv.org/abs/1603.01354
-With --gazetteer: + whether a list of names has the word. Numbers and cost: tasks/named_entities/card.md
+With --gazetteer: + whether a list of names has the word. With --init-encoder: + the states of a language model that no
+longer learns, Peters et al. 2017, https://aclanthology.org/P17-1161. Numbers and cost: tasks/named_entities/card.md
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from zoo.data.samples import entity_sentences
 from zoo.errors import InputError
 from zoo.metrics import Metric
 from zoo.options import option
-from zoo.training import losses, optimizers
+from zoo.training import losses, optimizers, transfer
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Config(options.Words, options.Spelling, options.Classes, options.Recurrent
     casing: bool = True
     invalid_tags: Literal["repair", "refuse"] = option("repair", "tags that break their scheme, such as I-PER after O")
     gazetteer: str | None = option(None, "a file of known names, with lines: type, a tab, name")
+    init_encoder: str | None = option(
+        None, "a run of language_model (--unit tokens or uncased) whose states are further features of each word"
+    )
     baselines: str = option("dictionary,crf", "methods to compare with: dictionary, crf")
 
 
@@ -80,14 +84,20 @@ def codec(cfg: Config, train: Examples) -> codecs.Codec:
         counts=text.TokenCounts([counts[tag] for tag in tags.tokens]),
         names=text.Vocabulary(sorted({spans.form(tokens, span) for tokens, span in found})),
         **({"gazetteer": gazetteer.Gazetteer.read(cfg.gazetteer)} if cfg.gazetteer else {}),
+        **({"context": transfer.context_words(cfg.init_encoder)} if cfg.init_encoder else {}),
     )
 
 
 def features(cfg: Config, codec: codecs.Codec, tokens: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
-    """string[B, ragged] → the inputs of the model, with --gazetteer also gazetteer float32[B, ragged, G]."""
+    """string[B, ragged] → the inputs of the model.
+
+    With --gazetteer also gazetteer float32[B, ragged, G], with --init-encoder context int32[B, ragged].
+    """
     found = words.features(cfg, codec, tokens)
     if cfg.gazetteer:
         found["gazetteer"] = tokens.with_flat_values(codec.gazetteer(tokens))
+    if cfg.init_encoder:
+        found["context"] = tokens.with_flat_values(codec.context(tokens.flat_values))
     return found
 
 
@@ -98,9 +108,15 @@ def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict[str, tf.
 def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     tags = codec.tags.tokens
     inputs, keep_mask, vectors = layers.read_words(cfg, words.sizes(codec), unknown=codec.words.unknown)
+    more = []
     if cfg.gazetteer:
         inputs["gazetteer"] = keras.Input([None, codec.gazetteer.width], name="gazetteer")  # [B, T, G]
-        vectors = keras.layers.Concatenate(name="with_gazetteer")([vectors, inputs["gazetteer"]])
+        more.append(inputs["gazetteer"])
+    if cfg.init_encoder:
+        inputs["context"] = keras.Input([None], dtype="int32", name="context")  # [B, T]
+        more.append(layers.ContextStates(**codec.context.sizes, name="context_states")(inputs["context"], keep_mask))
+    if more:
+        vectors = keras.layers.Concatenate(name="features")([vectors, *more])
     steps, _ = layers.RecurrentEncoder.of(cfg)(vectors, keep_mask=keep_mask)  # [B, T, 2*units]
     steps = keras.layers.Dropout(cfg.dropout, name="dropout")(steps)
     scores = keras.layers.Dense(len(tags), dtype="float32", name="scores")(steps)  # [B, T, tags]
@@ -110,6 +126,10 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     measured = [metrics.spans.SpanF1(tags)]
     tagger.compile(optimizers.adamw(cfg), losses.TagLoss(class_weights=weights), weighted_metrics=measured)
     return tagger
+
+
+def start(cfg: Config, model: keras.Model) -> dict[str, str]:
+    return transfer.start_context(model.get_layer("context_states"), cfg.init_encoder) if cfg.init_encoder else {}
 
 
 def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.service.Service:

@@ -1,6 +1,8 @@
-"""A start from a language model: its vocabulary, its word vectors, and the recurrent layer of each direction.
+"""What other tasks take from a language model.
 
-Dai & Le 2015, https://arxiv.org/abs/1511.01432
+A start: its vocabulary, its word vectors and the recurrent layer of each direction, which learn on; Dai & Le 2015,
+https://arxiv.org/abs/1511.01432. Or context: its states at each word, which do not learn; Peters et al. 2017,
+https://aclanthology.org/P17-1161
 """
 
 import os
@@ -8,9 +10,10 @@ from pathlib import Path
 
 import keras
 
-from zoo.data import codec, text
+from zoo.data import codec, context, text
 from zoo.data.remarks import say
 from zoo.errors import InputError
+from zoo.layers import ContextStates, RecurrentEncoder
 
 
 def vocabulary(directory: str | os.PathLike[str]) -> text.Words:
@@ -64,4 +67,47 @@ def start(model: keras.Model, directory: str | os.PathLike[str]) -> dict[str, st
     found = {name: f"{directory}: {origin}" for name, origin, *_ in pairs}
     for name, origin in found.items():
         say(f"  {name} starts from {origin}")
+    return found
+
+
+def _source(directory: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, RecurrentEncoder]]:
+    """The language model of a run, and its encoder of each direction."""
+    source = keras.models.load_model(Path(directory) / "model.keras", compile=False)
+    return source, {layer.name: layer for layer in source.layers if isinstance(layer, RecurrentEncoder)}
+
+
+def context_words(directory: str | os.PathLike[str]) -> context.ContextWords:
+    """The words that a run of language_model reads, as a part of another task's codec.
+
+    Raises:
+        InputError: `directory` is not such a run, or its unit is not a word.
+    """
+    tokens = vocabulary(directory)
+    if type(tokens) not in (text.Tokens, text.Uncased):
+        raise InputError(f"--init-encoder {directory}: its unit is not a word; train it with --unit tokens or uncased")
+    source, encoders = _source(directory)
+    names = ("units", "cell", "layers", "residual")
+    sizes = {
+        "vocabulary": len(tokens),
+        "embedding": source.get_layer("embedding").size,
+        "start": text.END_ID,
+        "ways": {way: {name: getattr(encoder, name) for name in names} for way, encoder in encoders.items()},
+    }
+    return context.ContextWords(tokens.tokens, lower=type(tokens) is text.Uncased, sizes=sizes)
+
+
+def start_context(states: ContextStates, directory: str | os.PathLike[str]) -> dict[str, str]:
+    """Copies the weights of a language model whose sizes `context_words` has read.
+
+    Returns:
+        Where weights came from: layer of `states` → layer of the language model. Each is printed.
+    """
+    source, encoders = _source(directory)
+    states.embedding.set_weights([keras.ops.convert_to_numpy(source.get_layer("embedding").embeddings)])
+    for way, encoder in states.encoders.items():
+        theirs = [keras.ops.convert_to_numpy(weight) for layer in encoders[way].stack for weight in layer.weights]
+        encoder.set_weights(theirs)
+    found = {f"{states.name}, {name}": f"{directory}: {name}" for name in ("embedding", *states.encoders)}
+    for name, origin in found.items():
+        say(f"  {name} is that of {origin}")
     return found
