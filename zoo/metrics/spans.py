@@ -36,7 +36,7 @@ class SpanF1(keras.metrics.Metric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch: int[B, T] tags, the output of a tagging layer, float[B, T] weights."""
-        y_true = ops.cast(y_true, "int32")
+        y_true = ops.maximum(ops.cast(y_true, "int32"), 0)  # −1 is a tag that training does not have
         keep_mask = ops.ones_like(y_true, bool) if sample_weight is None else ops.convert_to_tensor(sample_weight) > 0
         true, predicted = (
             self._spans(tags, keep_mask) for tags in (y_true, best_tags(ops.convert_to_tensor(y_pred))[0])

@@ -49,7 +49,8 @@ class ClassWeighted(WeightedMean):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         if self.class_weights is not None:
-            own = ops.take(ops.convert_to_tensor(self.class_weights, self.dtype), ops.cast(y_true, "int32"))
+            classes = ops.maximum(ops.cast(y_true, "int32"), 0)  # −1 is a class that training does not have
+            own = ops.take(ops.convert_to_tensor(self.class_weights, self.dtype), classes)
             sample_weight = own if sample_weight is None else own * ops.cast(sample_weight, own.dtype)
         return super().__call__(y_true, y_pred, sample_weight)
 
