@@ -67,7 +67,7 @@ def examples(cfg: Config, split: str) -> Examples | None:
         if name not in BASELINES:
             raise InputError(f"--baselines {cfg.baselines!r}: expected names of {', '.join(BASELINES)}")
         if name == "crf":
-            errors.needs("pycrfsuite", extra="named_entities", purpose="the baseline crf")
+            errors.needs("pycrfsuite", extra="named_entities", purpose="--baselines crf")
     return entities.examples(cfg.data, split, sample=entity_sentences.examples, invalid_tags=cfg.invalid_tags)
 
 
