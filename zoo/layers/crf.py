@@ -120,8 +120,9 @@ class CRF(keras.layers.Layer):
     def call(self, scores, keep_mask):
         transitions, start = self.transitions, self.start
         if self.allowed:
-            transitions = ops.where(self.allowed[:-1], transitions, NEVER)
-            start = ops.where(self.allowed[-1], start, NEVER)
+            allowed = ops.convert_to_tensor(self.allowed, "bool")
+            transitions = ops.where(allowed[:-1], transitions, NEVER)
+            start = ops.where(allowed[-1], start, NEVER)
         future = (_exact_future if self.allowed else _future)(transitions, self.end, scores, keep_mask)
         ahead = (scores + future)[:, :, None, :]  # [B, T, 1, N]: the score of each tag and of all that may follow it
         first = ops.repeat(ahead[:, :1] + start, self.tags, axis=2)  # [B, 1, N, N]
