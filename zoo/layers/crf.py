@@ -121,8 +121,8 @@ class CRF(keras.layers.Layer):
         transitions, start = self.transitions, self.start
         if self.allowed:
             allowed = ops.convert_to_tensor(self.allowed, "bool")
-            transitions = ops.where(allowed[:-1], transitions, NEVER)
-            start = ops.where(allowed[-1], start, NEVER)
+            transitions = ops.where(allowed[:-1], transitions + 0.0, NEVER)  # + 0.0: JAX' where takes no variables
+            start = ops.where(allowed[-1], start + 0.0, NEVER)
         future = (_exact_future if self.allowed else _future)(transitions, self.end, scores, keep_mask)
         ahead = (scores + future)[:, :, None, :]  # [B, T, 1, N]: the score of each tag and of all that may follow it
         first = ops.repeat(ahead[:, :1] + start, self.tags, axis=2)  # [B, 1, N, N]
@@ -324,7 +324,7 @@ def _exact_future(transitions, end, scores, keep_mask):
 
         return ops.transpose(future, (1, 0, 2)), gradient
 
-    return run(transitions + 0.0, end + 0.0, scores)  # + 0.0 makes tensors: a custom gradient takes no variables
+    return run(transitions, end + 0.0, scores)  # + 0.0 makes a tensor: a custom gradient takes no variables
 
 
 def _relative(scores):
