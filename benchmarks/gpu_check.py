@@ -49,8 +49,10 @@ def codec() -> types.SimpleNamespace:
     return types.SimpleNamespace(**parts, labels=("no", "yes"), counts=counts, network=Network())
 
 
-def data(model) -> tuple[dict, np.ndarray, np.ndarray]:
-    """Inputs of the kinds that `model` has, right-padded, and targets that can be read off them."""
+def data(model) -> tuple:
+    """Inputs of the kinds that `model` has, right-padded; targets that can be read off them; and their weights."""
+    import keras
+
     draw = np.random.default_rng(0)
     lengths = draw.integers(3, LENGTH + 1, ROWS)
     keep = np.arange(LENGTH) < lengths[:, None]
@@ -65,9 +67,14 @@ def data(model) -> tuple[dict, np.ndarray, np.ndarray]:
     sequences = [value for value in x.values() if value.dtype == np.int32 and value.ndim == 2]
     first = x.get("target_in", sequences[0])
     x = x if len(x) > 1 else next(iter(x.values()))
-    if len(model.outputs[0].shape) == 2:
-        return x, (first[:, 0] % 2).astype("int32"), np.ones(ROWS, "float32")
-    return x, np.where(keep, first, 0).astype("int32"), keep.astype("float32")
+
+    def target(output):
+        return first[:, 0] % 2 if len(output.shape) == 2 else np.where(keep, first, 0)
+
+    def weight(output):
+        return np.ones(ROWS, "float32") if len(output.shape) == 2 else keep.astype("float32")
+
+    return x, keras.tree.map_structure(target, model.output), keras.tree.map_structure(weight, model.output)
 
 
 def load_tasks() -> dict:
@@ -111,8 +118,9 @@ def results(folder: Path, only: str | None) -> None:
             model.set_weights(weights)
             x, y, weight = data(model)
             if precision == "float32":
-                found["outputs"] = np.asarray(keras.ops.convert_to_numpy(model.predict_on_batch(x)), "float32")
-                step = keras.Model(model.inputs, model.outputs[0])
+                outputs = keras.tree.flatten(model.predict_on_batch(x))
+                found["outputs"] = np.concatenate([np.ravel(part).astype("float32") for part in outputs])
+                step = keras.Model(model.input, model.output)
                 step.compile(keras.optimizers.SGD(1.0), model.loss)
                 step.train_on_batch(x, y, sample_weight=weight)
                 after = model.get_weights()

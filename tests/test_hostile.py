@@ -206,7 +206,7 @@ def test_any_text_is_encoded(trained, share, capsys):
 
         batch = {name: cache._tensor([row[name] for row in rows]) for name in rows[0]}
         x, y = task.encode(run.cfg, run.codec, batch)
-        for part in [*(x.values() if isinstance(x, dict) else [x]), y]:
+        for part in [value for one in (x, y) for value in (one.values() if isinstance(one, dict) else [one])]:
             if isinstance(part, tf.RaggedTensor):
                 assert int(tf.reduce_min(part.row_lengths())) > 0
                 part = part.flat_values

@@ -28,6 +28,7 @@ from zoo.export import process, publish, small_devices
 from zoo.metrics.metric import reported_first
 from zoo.options import Data
 from zoo.task import Task
+from zoo.training import losses
 
 
 def load_splits(task: Task, cfg: Data) -> dict[str, Examples]:
@@ -179,7 +180,7 @@ class Run:
         encoded = cache.encode(found, lambda batch: self.task.encode(self.cfg, self.codec, batch))
         plan = tasks.optional(self.task, "plan", batching.bucketed)
         batches = plan(self.cfg, encoded, seed=None)
-        batches.weigh = self.model.loss.weighs
+        batches.weigh = losses.weighs(self.model.loss)
         kept = [keras.ops.convert_to_numpy(weight) for weight in self.model.non_trainable_weights]
         values = self.model.evaluate(batches.for_validation(), verbose=0, return_dict=True)
         for weight, value in zip(self.model.non_trainable_weights, kept, strict=True):

@@ -32,7 +32,7 @@ from zoo.options import Training
 from zoo.plots import learning, lengths
 from zoo.run import Run, load_splits
 from zoo.task import Task
-from zoo.training import callbacks, checkpoints, devices, optimizers
+from zoo.training import callbacks, checkpoints, devices, losses, optimizers
 
 
 def train(
@@ -118,7 +118,7 @@ def _run(
     with devices.scope():
         model = task.model(cfg, codec)
     recurrent.compile_loops(model, compiled)
-    batches.weigh = model.loss.weighs
+    batches.weigh = losses.weighs(model.loss)
     validation = batches.like(caches["validation"])
     with devices.scope():
         optimizers.plan(model, cfg, len(batches))

@@ -208,3 +208,42 @@ def test_fit_takes_weights_per_row():
     model.compile("sgd", RowLoss(reduction="mean_with_sample_weight"))
     history = model.fit(batches.for_training(), steps_per_epoch=len(batches), shuffle=False, verbose=0).history
     assert np.isfinite(history["loss"][0])
+
+
+def test_several_targets_have_weights_of_their_own():
+    """One label and one tag per step: a dummy row weighs nothing in either, padding nothing in the second."""
+    rows = [{"words": [5, 6, 7], "kind": 1}, {"words": [8], "kind": 2}]
+    encoded = cache.encode(rows, lambda batch: (batch["words"], {"kind": batch["kind"], "tags": batch["words"]}))
+    batch = batching.Batch(np.array([1, 0, -1]), (4,))
+    _, y, weight = batching.pad(encoded, batch)
+    assert {name: part.tolist() for name, part in y.items()} == {
+        "kind": [2, 1, 2],
+        "tags": [[8, 0, 0, 0], [5, 6, 7, 0], [8, 0, 0, 0]],
+    }
+    assert {name: part.tolist() for name, part in weight.items()} == {
+        "kind": [1, 1, 0],
+        "tags": [[1, 0, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]],
+    }
+    by_row = batching.pad(encoded, batch, weigh={"kind": "steps", "tags": "rows"})
+    assert by_row[1]["tags"].tolist() == [[8, -1, -1, -1], [5, 6, 7, -1], [8, -1, -1, -1]]
+    assert by_row[2]["tags"].tolist() == [1, 1, 0]
+
+
+def test_fit_takes_several_targets():
+    import keras
+
+    rows = [{"words": [1] * n, "kind": n % 2} for n in range(1, 9)]
+    encoded = cache.encode(rows, lambda batch: (batch["words"], {"kind": batch["kind"], "tags": batch["words"]}))
+    buckets = batching.choose_buckets(encoded.lengths, batch_tokens=16, shapes=3)
+    batches = batching.Batches(encoded, buckets, seed=0)
+    words = keras.Input((None,), dtype="int32")
+    vectors = keras.layers.Embedding(3, 4)(words)
+    kind = keras.layers.Dense(2)(keras.ops.max(vectors, axis=1))
+    model = keras.Model(words, {"kind": kind, "tags": keras.layers.Dense(2)(vectors)})
+    loss = {
+        name: keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
+        for name in ("kind", "tags")
+    }
+    model.compile("sgd", loss)
+    history = model.fit(batches.for_training(), steps_per_epoch=len(batches), shuffle=False, verbose=0).history
+    assert np.isfinite(history["loss"][0])

@@ -7,6 +7,7 @@ from tests.conftest import Trained
 from zoo.data import batching, cache
 from zoo.export import proof
 from zoo.run import load_splits
+from zoo.training import losses
 
 ROWS = 6
 
@@ -23,7 +24,7 @@ def few(trained: Trained) -> tuple[cache.Cache, batching.Batch]:
 
 def pad(run, encoded: cache.Cache, batch: batching.Batch):
     """x, y and weights as the run's loss weighs them."""
-    return batching.pad(encoded, batch, weigh=run.model.loss.weighs)
+    return batching.pad(encoded, batch, weigh=losses.weighs(run.model.loss))
 
 
 def assert_same_answer(one: dict, other: dict) -> None:

@@ -9,7 +9,7 @@ of positions in a batch is limited, and the edges are optimal: no other choice o
 positions. Everything about an epoch derives from `plan`, which is a pure function.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -159,12 +159,11 @@ def efficiency(lengths: np.ndarray, batches: list[Batch]) -> float:
     return float(lengths.sum() / computed)
 
 
-Weigh = Literal["steps", "rows"]
+How = Literal["steps", "rows"]
+Weigh = How | Mapping[str, How]  # by name where y is a dict
 
 
-def pad(
-    cache: Cache, batch: Batch, share: tuple[int, int] = (0, 1), weigh: Weigh = "steps"
-) -> tuple[Any, np.ndarray, np.ndarray]:
+def pad(cache: Cache, batch: Batch, share: tuple[int, int] = (0, 1), weigh: Weigh = "steps") -> tuple[Any, Any, Any]:
     """The arrays of one batch, right-padded with 0.
 
     A dummy repeats the first step of the first row, because a recurrent layer needs one real step in every row.
@@ -172,12 +171,12 @@ def pad(
     Args:
         share: (k, n) gives part k of n instead of all rows; the parts have the same number of rows.
         weigh: "steps" if the loss has a value for each step of y; "rows" if it has one for each row, such as CTC. Such
-            a loss has to see where y ends, so integers in y are padded with -1 then.
+            a loss has to see where y ends, so integers in y are padded with -1 then. By name where y is a dict.
     Returns:
         x: the examples' x with a batch axis; arrays with a time axis are padded to the batch's edges.
         y: likewise.
         sample_weight: float32[R, T] of y's steps, 0 on padding, on dummies and where all of y is NaN; or float32[R], 0
-            on dummies, if `weigh` is "rows" or y has no time axis.
+            on dummies, if `weigh` is "rows" or y has no time axis. A dict if y is one.
     Raises:
         ValueError: `weigh` is "rows" and y has unsigned integers, which cannot be -1.
     """
@@ -186,9 +185,12 @@ def pad(
     mine = batch.rows[part * size : (part + 1) * size]
     dummy = mine < 0
     rows = np.where(dummy, batch.rows[0], mine)
-    arrays = {}
-    weight = np.ones(len(rows), np.float32)
+    real_row = (~dummy).astype(np.float32)
+    arrays, weights = {}, {}
     for name, field in cache.fields.items():
+        by = None if name.startswith("x") else _how(weigh, name)
+        if by:
+            weights[name] = real_row
         if field.axis is None or field.lengths is None:
             arrays[name] = field.values[field.offsets[rows]]
             continue
@@ -196,16 +198,22 @@ def pad(
         steps = np.arange(batch.edges[field.axis])
         keep = steps < real[:, None]  # [R, T]
         taken = field.values[np.where(keep, field.offsets[rows, None] + steps, 0)]
-        filler = -1 if name == "y" and weigh == "rows" and taken.dtype.kind in "iub" else 0
+        filler = -1 if by == "rows" and taken.dtype.kind in "iub" else 0
         if filler and taken.dtype.kind != "i":
-            raise ValueError(f'weigh="rows" pads y with -1, and y is {taken.dtype}: encode has to give signed integers')
+            raise ValueError(
+                f'weigh="rows" pads y with -1, and {name} is {taken.dtype}: encode has to give signed integers'
+            )
         arrays[name] = np.where(keep.reshape(keep.shape + (1,) * (taken.ndim - 2)), taken, filler).astype(taken.dtype)
-        if name == "y" and weigh == "steps":
-            weight = keep.astype(np.float32)
+        if by == "steps":
+            weights[name] = keep * real_row[:, None]
             if taken.dtype.kind == "f":  # NaN marks a missing value
-                weight *= ~np.isnan(taken.reshape(*keep.shape, -1)).all(axis=-1)
-    weight = np.where(dummy.reshape((-1,) + (1,) * (weight.ndim - 1)), np.float32(0), weight)
-    return cache.structure(arrays), arrays["y"], weight
+                weights[name] *= ~np.isnan(taken.reshape(*keep.shape, -1)).all(axis=-1)
+    return cache.structure(arrays, "x"), cache.structure(arrays, "y"), cache.structure(weights, "y")
+
+
+def _how(weigh: Weigh, name: str) -> How:
+    """What the weights of a field belong to: "y", or "y/NAME" where y is a dict."""
+    return weigh if isinstance(weigh, str) else weigh[name.removeprefix("y/")]
 
 
 class Planned(keras.utils.PyDataset):
@@ -229,7 +237,7 @@ class Planned(keras.utils.PyDataset):
         """Every batch of an epoch."""
         raise NotImplementedError
 
-    def _pad(self, batch: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    def _pad(self, batch: Any) -> tuple[Any, Any, Any]:
         raise NotImplementedError
 
     def like(self, cache: Cache) -> "Planned":
@@ -276,9 +284,14 @@ class Planned(keras.utils.PyDataset):
             return tf.TensorSpec((None, *step, *field.values.shape[1:]), field.values.dtype)
 
         specs = {name: spec(field) for name, field in self.cache.fields.items()}
-        by_row = self.weigh == "rows" or self.cache.fields["y"].axis is None
-        weight = tf.TensorSpec((None,) if by_row else (None, None), tf.float32)
-        signature = (self.cache.structure(specs), specs["y"], weight)
+        weights = {
+            name: tf.TensorSpec(
+                (None,) if field.axis is None or _how(self.weigh, name) == "rows" else (None, None), tf.float32
+            )
+            for name, field in self.cache.fields.items()
+            if not name.startswith("x")
+        }
+        signature = tuple(self.cache.structure(*part) for part in ((specs, "x"), (specs, "y"), (weights, "y")))
         return untuned(tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2))
 
 
@@ -304,7 +317,7 @@ class Batches(Planned):
     def plan(self, epoch: int) -> list[Batch]:
         return plan(self.cache.lengths, self.buckets, seed=self.seed, epoch=epoch, curriculum=self.curriculum)
 
-    def _pad(self, batch: Batch) -> tuple[Any, np.ndarray, np.ndarray]:
+    def _pad(self, batch: Batch) -> tuple[Any, Any, Any]:
         return pad(self.cache, batch, share=self.share, weigh=self.weigh)
 
     def like(self, cache: Cache) -> "Batches":
@@ -428,7 +441,7 @@ class Streams(Planned):
                 arrays[name] = np.where(keep.reshape(keep.shape + (1,) * (taken.ndim - 2)), taken, 0).astype(
                     taken.dtype
                 )
-        return self.cache.structure(arrays), arrays["y"], keep.astype(np.float32)
+        return self.cache.structure(arrays, "x"), arrays["y"], keep.astype(np.float32)
 
     def like(self, cache: Cache) -> "Streams":
         return Streams(cache, self.streams, self.window, seed=None, share=self.share)

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -57,7 +57,7 @@ class Cache:
     """All encoded examples of a split; random access by row.
 
     Attributes:
-        fields: "x" (or "x/NAME" if x is a dict) and "y".
+        fields: "x" and "y", or "x/NAME" and "y/NAME" where they are dicts.
         lengths: int[N, A], the length of each example on each axis. Arrays of equal lengths share an axis.
     """
 
@@ -72,11 +72,12 @@ class Cache:
         """A checksum of all examples."""
         return checksum(self.folder, zlib.crc32(self.lengths.tobytes()))
 
-    def structure(self, arrays: dict[str, Any]) -> Any:
-        """The x of `arrays`: a single array, or a dict if `encode` gave one."""
-        if "x" in arrays:
-            return arrays["x"]
-        return {name.removeprefix("x/"): value for name, value in arrays.items() if name.startswith("x/")}
+    @staticmethod
+    def structure(arrays: dict[str, Any], of: Literal["x", "y"]) -> Any:
+        """The x or the y of `arrays`: a single array, or a dict if `encode` gave one."""
+        if of in arrays:
+            return arrays[of]
+        return {name.removeprefix(f"{of}/"): value for name, value in arrays.items() if name.startswith(f"{of}/")}
 
 
 def show_progress(what: str, total: int | None, unit: str) -> Callable[[int], None]:
@@ -348,13 +349,17 @@ def _batches(examples: Iterable[dict], size: int, most_bytes: int = 2**26) -> It
         yield rows
 
 
+def _named(name: str, part: Any) -> dict[str, Any]:
+    return {f"{name}/{key}": value for key, value in part.items()} if isinstance(part, dict) else {name: part}
+
+
 def encode(examples: Iterable[dict], encode_batch: Callable, *, progress: str | None = None, batch: int = 256) -> Cache:
     """Runs `encode_batch` over all of `examples` and keeps the result on disk.
 
     Args:
         examples: raw dicts. A value is a text, bytes, a number, a flat list of them, or a NumPy array with a time axis,
             such as a waveform float32[T] or frames uint8[T, 48, 48].
-        encode_batch: dict of tensors [B] or ragged [B, T, ...] → (x, y), of any number of rows; x may be a dict. An
+        encode_batch: dict of tensors [B] or ragged [B, T, ...] → (x, y), of any number of rows; both may be dicts. An
             array is a tensor or a NumPy array: with one axis it has one entry per row, else its second axis is the
             time, except in `Entries`. Sequences of different lengths are a ragged tensor or a list of NumPy arrays
             [T, ...]. `Windows` and `Stored` refer to arrays that many rows share.
@@ -370,8 +375,7 @@ def encode(examples: Iterable[dict], encode_batch: Callable, *, progress: str | 
     count = 0
     for rows in _batches(examples, batch):
         x, y = encode_batch({name: _tensor([row[name] for row in rows]) for name in rows[0]})
-        parts = {f"x/{key}": part for key, part in x.items()} if isinstance(x, dict) else {"x": x}
-        for name, value in {**parts, "y": y}.items():
+        for name, value in {**_named("x", x), **_named("y", y)}.items():
             if name not in writers:
                 writers[name] = _Writer(folder / name.replace("/", "-"), series)
             writers[name].append(value)
@@ -382,5 +386,5 @@ def encode(examples: Iterable[dict], encode_batch: Callable, *, progress: str | 
     if len({len(field.offsets) for field in fields.values()}) > 1:
         told = ", ".join(f"{name} {len(field.offsets):,}" for name, field in fields.items())
         raise ValueError(f"encode gave different numbers of rows: {told}")
-    lengths = np.stack(axes, axis=1) if axes else np.ones((len(fields["y"].offsets), 1), np.int64)
+    lengths = np.stack(axes, axis=1) if axes else np.ones((len(next(iter(fields.values())).offsets), 1), np.int64)
     return Cache(fields, lengths, folder)

@@ -80,7 +80,7 @@ class AdversarialModel(keras.Model):
         gradients = [(a + b) / 2 for a, b in zip(plain, moved, strict=True)]
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         replicas = tf.distribute.get_strategy().num_replicas_in_sync  # each of which has its share of the loss
-        self.metrics[0].update_state(loss * replicas, sample_weight=ops.shape(y)[0])
+        self.metrics[0].update_state(loss * replicas, sample_weight=ops.shape(keras.tree.flatten(y)[0])[0])
         return self.compute_metrics(x, y, y_pred, weight)
 
 

@@ -1,7 +1,7 @@
 """Losses over padded sequences. Positions of weight 0 are padding and contribute nothing."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -67,6 +67,11 @@ def balanced(counts: Sequence[int] | np.ndarray) -> list[float]:
     counts = np.asarray(counts)
     seen = counts > 0
     return np.where(seen, counts.sum() / (seen.sum() * np.maximum(counts, 1)), 1.0).tolist()
+
+
+def weighs(loss: Any) -> Any:
+    """What the weights of a model's loss belong to, "steps" or "rows"; by output if there is a loss for each."""
+    return {name: one.weighs for name, one in loss.items()} if isinstance(loss, Mapping) else loss.weighs
 
 
 @keras.saving.register_keras_serializable("zoo")
