@@ -105,7 +105,7 @@ def run_lines(record: dict, metrics: Sequence[Metric]) -> list[str]:
     rows = []
     for name in [*order, *(name for name in numbers if name not in order)]:
         metric = find(name, metrics)
-        beside = metric.text(baseline[name]) if name in baseline else ""
+        beside = "" if baseline.get(name) is None else metric.text(baseline[name])
         rows.append((f"{name} {metric.arrow}".rstrip(), metric.text(numbers[name]), beside))
     names, values, others = (max(map(len, column), default=0) for column in zip(*rows, strict=True))
     lines = [

@@ -75,3 +75,10 @@ def test_loss_can_be_saved():
 def test_a_loss_says_the_shape_of_its_weights():
     for kind in (losses.SparseCategoricalCrossentropy, SequenceCrossentropy, losses.TagLoss):
         assert kind.weighs == "steps"
+
+
+def test_a_loss_of_one_label_a_row_is_the_same_as_of_one_step():
+    logits, labels = LOGITS[:, 0], TOKENS[:, 0]
+    loss = SequenceCrossentropy(0.1)
+    of_steps = loss(labels[:, None], logits[:, None], sample_weight=np.ones((2, 1), "float32"))
+    assert float(loss(labels, logits, sample_weight=np.ones(2, "float32"))) == pytest.approx(float(of_steps))

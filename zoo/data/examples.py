@@ -66,10 +66,11 @@ def limit_characters(examples: Examples, characters: int, *, seed: int) -> Examp
 def unseen(splits: dict[str, Examples], key: str) -> tuple[str, Any] | None:
     """The first split and value of `key` that do not occur in splits["train"]; None if all values do.
 
-    The value under `key` may be a list, such as the tags of a sentence; its items are compared then.
+    The value under `key` may be a list, such as the tags of a sentence; its items are compared then. "" is no label.
     """
     values = {
-        name: {value for example in examples for value in _as_list(example[key])} for name, examples in splits.items()
+        name: {value for example in examples for value in _as_list(example[key]) if value != ""}
+        for name, examples in splits.items()
     }
     new = ((name, value) for name in values for value in sorted(values[name] - values["train"]))
     return next(new, None)

@@ -72,6 +72,13 @@ def offsets(texts: tf.Tensor, tokens: tf.RaggedTensor) -> tuple[tf.RaggedTensor,
     return tokens.with_flat_values(starts), tokens.with_flat_values(ends)
 
 
+def never_empty(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+    """string[B, ragged] → the same, with the token "" in rows without any: a recurrent layer needs a real step."""
+    empty = tokens.row_lengths() == 0
+    blank = tf.fill([tf.math.count_nonzero(empty)], "")
+    return tf.concat([tokens, tf.RaggedTensor.from_row_lengths(blank, tf.cast(empty, tf.int64))], axis=1)
+
+
 def clean(words: tf.Tensor) -> tf.Tensor:
     """string[...] → string[...]. Invalid UTF-8 and control characters become U+FFFD."""
     return tf.strings.unicode_transcode(

@@ -131,9 +131,9 @@ class SequenceCrossentropy(WeightedMean):
             (Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567).
 
     Call arguments:
-        y_true: int[B, S] tokens, or [B, S, D] where a step has several targets.
-        y_pred: float[B, S, V] logits, or [B, S, D, V].
-        sample_weight: float[B, S], 0 on padding.
+        y_true: int[B, S] tokens, or [B, S, D] where a step has several targets; int[B] for one label a row.
+        y_pred: float[B, S, V] logits, or [B, S, D, V], or [B, V].
+        sample_weight: float[B, S], 0 on padding; or float[B].
     """
 
     def __init__(self, label_smoothing: float = 0.0, *, name: str = "crossentropy", **kwargs):
