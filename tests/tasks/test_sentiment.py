@@ -67,7 +67,7 @@ def test_training_never_sees_the_ngrams(run):
 
 def test_choosing_again_finds_the_same_weight(run):
     """As for a run that starts from another, whose weight is not 0."""
-    chosen = wide.choose_weight(run, run.data["validation"])
+    chosen = wide.choose_weight(run, run.data["validation"], run.codec.labels)
     assert chosen["val_wide_weight"] == pytest.approx(run.metrics["validation"]["val_wide_weight"], rel=1e-3)
 
 

@@ -153,7 +153,7 @@ def start(cfg: Config, model: keras.Model) -> dict[str, str]:
 
 
 def finish(run, validation: Examples) -> dict[str, float]:
-    return wide.choose_weight(run, validation) if run.cfg.wide == "ngrams" else {}
+    return wide.choose_weight(run, validation, run.codec.labels) if run.cfg.wide == "ngrams" else {}
 
 
 def quality(example: dict, answer: dict) -> float:

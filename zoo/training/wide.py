@@ -25,12 +25,13 @@ LOWEST, HIGHEST = (0.01, 0.0), (4.0, 4.0)  # of scale and weight; a scale of 0 w
 STEPS = 50  # of Newton's method, which takes fewer than ten
 
 
-def parts(cfg: Any, train: Examples, labels: Sequence[str]) -> dict[str, NgramWeights]:
+def parts(cfg: Any, train: Examples, labels: Sequence[str], *, key: str = "label") -> dict[str, NgramWeights]:
     """The part of the codec that the option asks for: {"wide": weights of n-grams}, or {} with --wide none.
 
     Args:
         cfg: options wide, seed.
-        train: examples with "text" and "label".
+        train: examples with "text" and a label.
+        key: the key of an example's label.
     Raises:
         InputError: several processes train together. Only one of them could choose the weight.
     """
@@ -40,28 +41,25 @@ def parts(cfg: Any, train: Examples, labels: Sequence[str]) -> dict[str, NgramWe
         raise InputError("--wide ngrams trains in one process, on any number of devices; leave out --coordinator")
     train = limit_characters(train, CHARACTERS, seed=cfg.seed)
     texts = (example["text"] for example in train)
-    return {"wide": NgramWeights.fit(texts, [example["label"] for example in train], labels)}
+    return {"wide": NgramWeights.fit(texts, [example[key] for example in train], labels)}
 
 
-def choose_weight(run: Any, validation: Examples) -> dict[str, float]:
+def choose_weight(run: Any, validation: Examples, labels: Any, *, key: str = "label") -> dict[str, float]:
     """Sets the scale and the weight of the model's layer "blend" to those with the smallest loss on validation.
 
     A network is overconfident. With its scale fixed, a small weight has the smallest loss, though a larger one gives
     more right answers: both have to be chosen.
 
     Args:
-        run: a `Run` whose answers have "network_probabilities", with the codec's parts `wide` and `labels`.
-        validation: examples with "text" and "label".
+        run: a `Run` whose answers have "network_probabilities", with the codec's part `wide`.
+        validation: examples with "text" and a label.
+        labels: the vocabulary of the labels.
+        key: the key of an example's label.
     Returns:
         for metrics.json: scale and weight, and loss and accuracy of validation with them.
     """
-    examples = list(validation)
-    log_odds = np.concatenate(
-        [run.codec.wide.log_odds(batch).numpy() for batch in text.in_batches(example["text"] for example in examples)]
-    )
-    probabilities = np.array([answer["network_probabilities"] for answer in run.predict(examples)])
-    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-    truth = run.codec.labels(tf.constant([example["label"] for example in examples])).numpy()
+    logits, log_odds = _apart(run, validation)
+    truth = labels(tf.constant([example[key] for example in validation])).numpy()
     scale, weight = best(logits, log_odds, truth)
     run.model.get_layer("blend").set_weights([np.float32(scale), np.float32(weight)])
     loss, accuracy = _measure(scale * logits + weight * log_odds, truth)
@@ -77,6 +75,25 @@ def choose_weight(run: Any, validation: Examples) -> dict[str, float]:
         "val_wide_accuracy": accuracy,
         "val_alone_accuracy": alone,
     }
+
+
+def blended(run: Any, examples: Examples) -> np.ndarray:
+    """What the layer "blend" gives for these examples with its weights of now, float[N, L].
+
+    The probabilities of an answer would not do: on another backend than TensorFlow, answers come from a child process
+    that reads the run as it was saved.
+    """
+    scale, weight = (float(value) for value in run.model.get_layer("blend").get_weights())
+    logits, log_odds = _apart(run, examples)
+    return scale * logits + weight * log_odds
+
+
+def _apart(run: Any, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """The logits of the network and the log odds of the n-grams, each float[N, L]."""
+    batches = text.in_batches(example["text"] for example in examples)
+    log_odds = np.concatenate([run.codec.wide.log_odds(batch).numpy() for batch in batches])
+    probabilities = np.array([answer["network_probabilities"] for answer in run.predict(examples)])
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), log_odds
 
 
 def best(logits: np.ndarray, log_odds: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
