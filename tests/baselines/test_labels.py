@@ -40,3 +40,22 @@ def test_large_data_is_sampled_and_the_name_says_so():
     assert len(limit_characters(examples(rows), 10_000, seed=0)) == 100
     baseline = labels.nbsvm(examples(rows), examples(rows[:1]), seed=0, characters=400)
     assert "learned from" in baseline.name
+
+
+def test_the_support_vector_machine_is_scikit_learns_own():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.svm import LinearSVC
+
+    train, test = (list(reviews.examples(split))[:300] for split in ("train", "test"))
+    texts, truth = ([example[key] for example in train] for key in ("text", "label"))
+    asked = [example["text"] for example in test]
+    answers, cost = labels.linear_svm(texts, truth, asked, seed=0)
+    assert cost in labels.COSTS
+    ngrams = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
+    machine = LinearSVC(C=cost, random_state=0).fit(ngrams.fit_transform(texts), truth)
+    assert answers == machine.predict(ngrams.transform(asked)).tolist()
+
+
+def test_the_support_vector_machine_takes_the_smallest_data():
+    answers, _ = labels.linear_svm(["red apple", "green pear"], ["a", "p"], ["red apple", "a pear"], seed=0)
+    assert answers == ["a", "p"]

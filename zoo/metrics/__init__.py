@@ -1,6 +1,18 @@
 """Metrics: `Metric` declares one for a task; the modules of this package compute them, one per family of tasks."""
 
-from zoo.metrics import alarms, captions, characters, labels, life, perplexity, series, spans, tags, translation
+from zoo.metrics import (
+    alarms,
+    captions,
+    characters,
+    intents,
+    labels,
+    life,
+    perplexity,
+    series,
+    spans,
+    tags,
+    translation,
+)
 from zoo.metrics.metric import Metric, direction, from_model, reported_first
 
 __all__ = [
@@ -10,6 +22,7 @@ __all__ = [
     "characters",
     "direction",
     "from_model",
+    "intents",
     "labels",
     "life",
     "perplexity",

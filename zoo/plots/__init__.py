@@ -3,6 +3,7 @@
 from zoo.plots import (
     alarms,
     attention,
+    calibration,
     confusion,
     forecasts,
     learning,
@@ -18,6 +19,7 @@ from zoo.plots import (
 __all__ = [
     "alarms",
     "attention",
+    "calibration",
     "confusion",
     "forecasts",
     "learning",

@@ -29,3 +29,19 @@ def matrix(predicted: Sequence[str], path: Path, *, truth: Sequence[str], labels
         color = "white" if shares[i, j] > 0.6 else "black"
         panel.text(j, i, counts[i, j], ha="center", va="center", fontsize=8 if many else 10, color=color)
     canvas.save(figure, path)
+
+
+def pairs(mistakes: Sequence[tuple[str, str, int]], path: Path) -> None:
+    """The most frequent mistakes as bars, for labels that are too many for a matrix.
+
+    Args:
+        mistakes: (true label, given label, count), the most frequent first.
+    """
+    figure, panel = canvas.panel(size=(5, max(1.6, 0.26 * len(mistakes) + 0.8)))
+    names = [f"{true} → {given}" for true, given, _ in mistakes]
+    panel.barh(range(len(names)), [count for *_, count in mistakes], color="#1f5c85")
+    panel.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
+    panel.invert_yaxis()
+    panel.set(xlabel="requests", title="" if mistakes else "no mistakes")
+    panel.xaxis.get_major_locator().set_params(integer=True)
+    canvas.save(figure, path)
