@@ -8,6 +8,7 @@ from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
 from zoo.layers.images import ImageEncoder, everywhere
 from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
+from zoo.layers.rejection import Rejection
 from zoo.layers.series import ForecastDecoder, Quantiles, SegmentForecaster
 from zoo.layers.tokens import TokenEmbedding
 from zoo.layers.wide import Blend
@@ -28,6 +29,7 @@ __all__ = [
     "Pooling",
     "Quantiles",
     "RecurrentEncoder",
+    "Rejection",
     "SegmentForecaster",
     "SimpleRNN",
     "TokenEmbedding",
