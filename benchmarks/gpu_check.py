@@ -46,7 +46,7 @@ def codec() -> types.SimpleNamespace:
     ids = Ids(range(SIZE))
     counts = types.SimpleNamespace(counts=np.arange(SIZE).tolist())
     parts = dict.fromkeys(("words", "characters", "affixes", "tags", "source", "target"), ids)
-    return types.SimpleNamespace(**parts, labels=("no", "yes"), counts=counts, network=Network())
+    return types.SimpleNamespace(**parts, labels=("no", "yes"), intents=("", "yes"), counts=counts, network=Network())
 
 
 def data(model) -> tuple:
