@@ -154,6 +154,23 @@ class Recurrent(Forward):
 
 
 @dataclass(frozen=True)
+class Classifier(Group):
+    """How a classifier of texts makes one vector of the steps, and what it learns from besides."""
+
+    heading = "classifier"
+
+    pooling: Literal["last", "max", "mean", "attention", "max+mean", "max+mean+last"] = option(
+        "max+mean", "how the steps become one vector"
+    )
+    adversarial: float = option(
+        0.0, "also learn from word vectors moved by this share of their length to where the loss is larger", low=0
+    )
+    wide: Literal["none", "ngrams"] = option(
+        "none", "add the log odds of a linear classifier of n-grams, with a weight chosen on validation"
+    )
+
+
+@dataclass(frozen=True)
 class Spelling(Group):
     """How a tagger reads the spelling of a word."""
 

@@ -35,7 +35,7 @@ from zoo.training import adversarial, callbacks, losses, optimizers, rejection, 
 
 
 @dataclass(frozen=True)
-class Config(options.Columns, options.Words, options.Spelling, options.Recurrent, options.Training):
+class Config(options.Columns, options.Words, options.Spelling, options.Classifier, options.Recurrent, options.Training):
     monitor: Literal["val_whole_request_accuracy", "val_accuracy", "val_macro_f1", "val_slot_f1", "val_loss"] = (
         "val_whole_request_accuracy"
     )
@@ -49,17 +49,9 @@ class Config(options.Columns, options.Words, options.Spelling, options.Recurrent
     rejected: float = option(
         0.0, "share of validation that the threshold rejects where no request is out of scope", low=0, high=0.5
     )
-    pooling: Literal["last", "max", "mean", "attention", "max+mean", "max+mean+last"] = option(
-        "max", "how the steps become one vector"
-    )
+    pooling: Literal["last", "max", "mean", "attention", "max+mean", "max+mean+last"] = "max"
     slot_weight: float = option(1.0, "weight of the loss of the slots beside that of the intent", low=0)
     label_smoothing: float = option(0.0, "share of probability spread over the intents", low=0, high=0.95)
-    wide: Literal["none", "ngrams"] = option(
-        "none", "add the log odds of a linear classifier of n-grams, with a weight chosen on validation"
-    )
-    adversarial: float = option(
-        0.0, "also learn from word vectors moved by this share of their length to where the loss is larger", low=0
-    )
 
 
 METRICS = (

@@ -30,17 +30,11 @@ from zoo.training import adversarial, losses, optimizers, transfer, wide
 
 
 @dataclass(frozen=True)
-class Config(options.Columns, options.Words, options.Recurrent, options.Training):
+class Config(options.Columns, options.Words, options.Classifier, options.Recurrent, options.Training):
     monitor: Literal["val_accuracy", "val_loss"] = "val_accuracy"
     max_length: int = option(400, "largest number of tokens read from a text", low=3)
     keep: Literal["head", "tail", "both"] = option("both", "the part of a longer text that is read")
     word_dropout: float = option(0.0, "share of words replaced by <unk> in training", low=0, high=0.95)
-    pooling: Literal["last", "max", "mean", "attention", "max+mean", "max+mean+last"] = option(
-        "max+mean", "how the steps become one vector"
-    )
-    adversarial: float = option(
-        0.0, "also learn from word vectors moved by this share of their length to where the loss is larger", low=0
-    )
     init_encoder: str | None = option(
         None, "a run of language_model to start from: its vocabulary, word vectors and recurrent layer"
     )
@@ -49,9 +43,6 @@ class Config(options.Columns, options.Words, options.Recurrent, options.Training
     )
     frozen_epochs: int = option(
         0, "epochs before its recurrent layer learns too; its word vectors wait twice as long", low=0
-    )
-    wide: Literal["none", "ngrams"] = option(
-        "none", "add the log odds of a linear classifier of n-grams, with a weight chosen on validation"
     )
 
 
