@@ -27,8 +27,8 @@ def answer(
         tags: the vocabulary of the N BIO tags.
     Returns:
         span_type string[B, S], span_start and span_end int32[B, S] in tokens, the end exclusive, span_text
-        string[B, S] with blanks between tokens, span_probability float32[B, S]; padded on the right with "" or 0; and
-        span_lengths int32[B], the number of spans.
+        string[B, S], valid UTF-8 with blanks between tokens, span_probability float32[B, S]; padded on the right with
+        "" or 0; and span_lengths int32[B], the number of spans.
     """
     rows, width = tf.unstack(tf.shape(tokens))
     real = tf.sequence_mask(lengths, width)  # [B, T]
@@ -55,7 +55,7 @@ def answer(
     going_on = _going_on(log_probs, best, row, start + size, tf.gather(on, kind))
     stops = tf.where(start + size < tf.gather(lengths, row), 1 - going_on, 1.0)
 
-    texts = tf.RaggedTensor.from_row_lengths(tf.boolean_mask(tokens, part), size, validate=False)
+    texts = tf.RaggedTensor.from_row_lengths(words.clean(tf.boolean_mask(tokens, part)), size, validate=False)
     found = {
         "span_type": tf.gather(types, kind),
         "span_start": start,
