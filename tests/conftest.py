@@ -20,7 +20,8 @@ from zoo.run import Run
 from zoo.task import Task
 
 TASKS = list(tasks.summaries())
-SAMPLED = {  # costly tests → the tasks that the fast tests ask, however many there are; `make slow` asks all
+SAMPLED = {  # tests of a trained run → the tasks that the fast tests ask, however many there are; `make slow` asks all
+    "tests": ("anomaly_detection", "forecasting", "intents", "language_model", "pos_tagging", "sentiment"),
     "tests.export": ("sentiment",),  # each export is compared with `predict` when it is made
     "tests.test_resume": ("sentiment", "language_model"),  # batches by length, and a state that is carried
 }
