@@ -171,6 +171,22 @@ class Classifier(Group):
 
 
 @dataclass(frozen=True)
+class NextToken(Group):
+    """Of models that predict the next token: how texts or pieces are read in training, and how tokens are drawn."""
+
+    heading = "reading and drawing"
+
+    form: Literal["stream", "documents"] = option(
+        "stream", "one stream of the whole data, with a state that is carried on, or each text on its own", basic=True
+    )
+    streams: int = option(16, "parallel rows that the stream is cut into", low=1)
+    bptt: int = option(32, "steps of the stream in a batch; gradients end there", low=1)
+    temperature: float = option(0.8, "divides the logits in sampling; towards 0 the likeliest token wins", low=0)
+    top_k: int = option(0, "sample among the k likeliest tokens; 0: all", low=0)
+    top_p: float = option(1.0, "sample among the likeliest tokens that hold this share of probability", low=0, high=1)
+
+
+@dataclass(frozen=True)
 class Spelling(Group):
     """How a tagger reads the spelling of a word."""
 

@@ -52,6 +52,12 @@ def without(step: Callable, tokens: Sequence[int]) -> Callable:
     return allowed
 
 
+def drawing(cfg: Any) -> dict[str, Any]:
+    """The arguments of `sample` in the options temperature, top_k and top_p; without those that change nothing."""
+    top_p = cfg.top_p if cfg.top_p < 1 else None
+    return {"temperature": cfg.temperature, "top_k": cfg.top_k or None, "top_p": top_p}
+
+
 def greedy(step: Callable, state, first, *, end: int, max_length, pad: int = 0, positions=None) -> Decoded:
     """Takes the likeliest token at every step; among equals, the one with the smallest id.
 

@@ -224,9 +224,12 @@ class Planned(keras.utils.PyDataset):
         planned: the batches of the first epoch; every epoch has as many.
         share: (k, n): of every batch, this process gives part k of n.
         weigh: the shape of the weights that the loss takes; see `pad`.
+        augment: changes a padded batch in training: (x, y, sample_weight), epoch, number of the batch → the same form.
+            It draws from numbers that it makes of these two, so that a run can be resumed.
     """
 
     weigh: Weigh = "steps"
+    augment: Callable[[tuple, int, int], tuple] | None = None
 
     def __init__(self, cache: Cache, *, share: tuple[int, int] = (0, 1)):
         super().__init__()
@@ -257,8 +260,10 @@ class Planned(keras.utils.PyDataset):
 
     def _from(self, epoch: int, step: int) -> Iterator:
         while True:
-            for batch in (self.plan(epoch) if epoch else self.planned)[step:]:
-                yield self._pad(batch)
+            batches = self.plan(epoch) if epoch else self.planned
+            for number in range(step, len(batches)):
+                found = self._pad(batches[number])
+                yield self.augment(found, epoch, number) if self.augment else found
             epoch, step = epoch + 1, 0
 
     def for_training(self, epoch: int = 0, step: int = 0) -> Any:
@@ -445,6 +450,13 @@ class Streams(Planned):
 
     def like(self, cache: Cache) -> "Streams":
         return Streams(cache, self.streams, self.window, seed=None, share=self.share)
+
+
+def documents_or_streams(cfg: Any, cache: Cache, *, longest: np.ndarray | None = None, **how: Any) -> Planned:
+    """The plan that `cfg.form` names: examples on their own, as in `bucketed`, or all of them as `Streams`."""
+    if cfg.form == "documents":
+        return bucketed(cfg, cache, longest=longest, **how)
+    return Streams(cache, cfg.streams, cfg.bptt, **how)
 
 
 def untuned(dataset: Any) -> Any:

@@ -50,6 +50,7 @@ class TokenEmbedding(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.supports_masking = True  # a mask that Keras attaches is ignored, not an error
         self.vocabulary, self.size, self.tied, self.negatives = vocabulary, size, tied, negatives
         self.random = keras.random.SeedGenerator() if negatives else None
         self.token_counts = None if token_counts is None else [int(count) for count in token_counts]
@@ -85,6 +86,9 @@ class TokenEmbedding(keras.layers.Layer):
 
     def compute_output_spec(self, inputs, reverse=False, training=None):
         return keras.KerasTensor(self.compute_output_shape(inputs.shape, reverse), self.compute_dtype)
+
+    def compute_mask(self, *args, **kwargs):
+        return None  # masks are passed explicitly, never propagated
 
     def get_config(self):
         own = {"vocabulary": self.vocabulary, "size": self.size, "tied": self.tied, "token_counts": self.token_counts}

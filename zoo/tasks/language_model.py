@@ -32,7 +32,7 @@ from zoo.training import losses, optimizers, sampled
 
 
 @dataclass(frozen=True)
-class Config(options.Words, options.Forward, options.Training):
+class Config(options.Words, options.Forward, options.NextToken, options.Training):
     epochs: int = 20
     monitor: Literal["val_perplexity", "val_nats_per_character"] = "val_perplexity"
     unit: Literal["words", "uncased", "tokens", "subwords", "characters"] = option(
@@ -40,12 +40,7 @@ class Config(options.Words, options.Forward, options.Training):
         "unit of prediction; uncased: words in lower case; tokens: the text has blanks between its tokens already",
         basic=True,
     )
-    form: Literal["stream", "documents"] = option(
-        "stream", "one stream of all texts, with a state that is carried on, or every text on its own", basic=True
-    )
     whole_files: bool = option(False, "a text is a whole file instead of a line")
-    streams: int = option(16, "parallel rows that the stream is cut into", low=1)
-    bptt: int = option(32, "steps of the stream in a batch; gradients end there", low=1)
     max_length: int = option(400, "tokens of a document that are read", low=2)
     direction: Literal["forward", "backward", "both"] = option(
         "forward", "read each text from its start, from its end, or both, as two models that share an embedding"
@@ -53,9 +48,6 @@ class Config(options.Words, options.Forward, options.Training):
     tied: bool = option(True, "share one matrix between the embedding and the output")
     sampled: int = option(0, "tokens in the softmax of training, for large vocabularies; 0: all", low=0)
     length: int = option(40, "tokens that a text is continued by, if a question does not say", low=1)
-    temperature: float = option(0.8, "divides the logits in sampling; towards 0 the likeliest token wins", low=0)
-    top_k: int = option(0, "sample among the k likeliest tokens; 0: all", low=0)
-    top_p: float = option(1.0, "sample among the likeliest tokens that hold this share of probability", low=0, high=1)
 
 
 METRICS = (
@@ -109,9 +101,7 @@ def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict | tf.Rag
 
 
 def plan(cfg: Config, cache: cache.Cache, *, longest=None, **how) -> batching.Planned:
-    if cfg.form == "documents":
-        return batching.bucketed(cfg, cache, longest=longest, **how)
-    return batching.Streams(cache, cfg.streams, cfg.bptt, **how)
+    return batching.documents_or_streams(cfg, cache, longest=longest, **how)
 
 
 def characters(codec: codecs.Codec) -> list[int]:
@@ -160,7 +150,12 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     way = directions(cfg)[0]
     tokens, embedding, encoder = codec.tokens, model.get_layer("embedding"), model.get_layer(way)
     project = model.get_layer(f"{way}_projection") if cfg.units != cfg.embedding else lambda steps: steps
-    reader = answers.next_token.NextToken(embedding, encoder, lambda steps: embedding(project(steps), reverse=True))
+
+    def read_on(ids, state, keep_mask):
+        steps, state = encoder.resume(embedding(ids), state, keep_mask)
+        return embedding(project(steps), reverse=True), state
+
+    reader = answers.next_token.NextToken(read_on, encoder.state_size)
     backward = way == "backward"
     end = text.END_ID if cfg.form == "documents" else -1  # a stream goes on after the end of a text
 
@@ -189,9 +184,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
             end=end,
             max_length=length,
             seeds=seed,
-            temperature=cfg.temperature,
-            top_k=cfg.top_k or None,
-            top_p=cfg.top_p if cfg.top_p < 1 else None,
+            **answers.search.drawing(cfg),
         )
         asked = turned(ids).to_tensor()
         known, whole = (tokens.decode(turned(part)) for part in (asked, tf.concat([asked, found.tokens], axis=1)))
@@ -222,17 +215,6 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         best, ids = tf.math.top_k(tf.nn.softmax(logits), min(10, len(tokens)))
         return {"tokens": tokens.lookup(ids), "probabilities": best}
 
-    @tf.function(
-        autograph=False,
-        input_signature=[
-            tf.TensorSpec([None], tf.int32, name="token"),
-            tf.TensorSpec([None, encoder.state_size], tf.float32, name="state"),
-        ],
-    )
-    def advance(token, state):
-        logits, state, _ = reader.step(token, state)
-        return {"probabilities": tf.nn.softmax(logits), "state": state}
-
     return answers.service.Service(
         codec,
         model,
@@ -240,7 +222,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         serving_default=generate,
         score=score,
         next=following,
-        step=advance,
+        step=reader.live(),
     )
 
 
