@@ -7,6 +7,7 @@ from zoo.layers.context import ContextStates
 from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
 from zoo.layers.images import ImageEncoder, everywhere
+from zoo.layers.notes import ChordContext, IntervalLogits
 from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from zoo.layers.rejection import Rejection
 from zoo.layers.series import ForecastDecoder, Quantiles, SegmentForecaster
@@ -22,9 +23,11 @@ __all__ = [
     "CharCNN",
     "CharRNN",
     "ContextStates",
+    "ChordContext",
     "ForecastDecoder",
     "GRU",
     "ImageEncoder",
+    "IntervalLogits",
     "LSTM",
     "Pooling",
     "Quantiles",
