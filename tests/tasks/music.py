@@ -6,6 +6,7 @@ from pathlib import Path
 TINY = {"units": 10, "embedding": 8, "limit": 24, "epochs": 2, "batch_tokens": 512, "shapes": 2, "dropout": 0.1}
 TINY |= {"reach": 4, "length": 6, "particles": 4, "transpose": 2}
 SLOW_SEARCH = False
+REFUSES_TEXTS = True  # a word that is not a note is an error
 BAD = ("pieces.json", '{"train": [[[60, 64], [60, "x"]]]}', "train piece 1 step 2 has 'x'")
 
 

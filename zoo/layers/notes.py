@@ -88,7 +88,7 @@ class ChordContext(keras.layers.Layer):
         """
         tokens = ops.cast(tokens, "int32")
         before, now, step = self._chords(tokens, ops.cast(state, "float32"))
-        place = ops.cast(ops.minimum(ops.sum(now, axis=-1), MOST), "int32")
+        place = ops.cast(ops.clip(ops.sum(now, axis=-1), 0, MOST), "int32")
         beat = ops.cast(ops.mod(step, self.bar), "int32")
         vectors = sum(
             ops.matmul(ops.cast(chord, self.compute_dtype), self.kernels[name])

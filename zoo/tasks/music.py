@@ -41,7 +41,7 @@ class Config(options.Forward, options.NextToken, options.Training):
     epochs: int = 12
     monitor: Literal["val_nll", "val_loss"] = "val_nll"
     form: Literal["stream", "documents"] = "documents"
-    batch_tokens: int = 2048
+    batch_tokens: int = 1024
     learning_rate: float = 5e-3
     temperature: float = 1.0
     top_p: float = 0.95
