@@ -143,7 +143,8 @@ def spans(piece: str, *, join: bool) -> list[Span]:
     Args:
         join: a pitch that is struck in successive steps sounds on, for pieces that do not tell held notes apart.
     """
-    found, sounding = [], {}
+    found: list[Span] = []
+    sounding: dict[int, int] = {}
     chords = read(piece)
     for step, chord in enumerate([*chords, []]):
         going_on = {pitch for pitch, held in chord if held or join}

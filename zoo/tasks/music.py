@@ -25,7 +25,6 @@ from zoo.data import batching, cache, notes, sound, splits, text
 from zoo.data import codec as codecs
 from zoo.data.examples import Examples
 from zoo.data.formats import midi, pieces
-from zoo.data.notes import END_ID, FIRST_NOTE, PITCHES, STEP_ID
 from zoo.data.samples import cadences
 from zoo.metrics import Metric
 from zoo.options import option
@@ -53,7 +52,7 @@ class Config(options.Forward, options.NextToken, options.Training):
     max_length: int = option(4000, "tokens of a piece that training reads, if each piece is read on its own", low=2)
     embedding: int = option(64, "size of a note's vector", low=1)
     reach: int = option(24, "semitones between a note and the notes that it is compared with; 0: no comparison", low=0)
-    voices: int = option(12, "notes of a step that is written, at most", low=1, high=PITCHES)
+    voices: int = option(12, "notes of a step that is written, at most", low=1, high=128)
     length: int = option(64, "steps that a piece is continued by, if a question does not say", low=1, high=LONGEST)
     primer: int = option(16, "steps of a test piece that are continued in pictures", low=0)
     particles: int = option(64, "drafts of a harmonisation", low=1, high=1024)
@@ -78,15 +77,15 @@ def codec(cfg: Config, train: Examples) -> codecs.Codec:
     """The tokens, with held notes if the data tells them apart, and how often each is a target."""
     tokens = notes.Notes.of(held=any(notes.HELD in example["piece"] for example in train))
     batches = text.in_batches(example["piece"] for example in train)
-    targets = (text.insert(tokens.encode(batch), END_ID, at="end") for batch in batches)
+    targets = (text.insert(tokens.encode(batch), notes.END_ID, at="end") for batch in batches)
     return codecs.Codec(tokens=tokens, counts=text.TokenCounts.of(targets, len(tokens)))
 
 
 def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict | tf.RaggedTensor, tf.RaggedTensor]:
     ids = codec.tokens.encode(batch["piece"])
     if cfg.form == "documents":
-        return text.framed(text.truncate(ids, cfg.max_length - 1, "head"), start=END_ID, end=END_ID)
-    before, after = text.framed(ids, start=END_ID, end=END_ID)
+        return text.framed(text.truncate(ids, cfg.max_length - 1, "head"), start=notes.END_ID, end=notes.END_ID)
+    before, after = text.framed(ids, start=notes.END_ID, end=notes.END_ID)
     return {"tokens": before, "fresh": tf.ones([before.nrows()], tf.int32)}, after
 
 
@@ -117,9 +116,9 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
         cfg.embedding,
         vocabulary=size,
         bar=cfg.bar,
-        end=END_ID,
-        step=STEP_ID,
-        first=FIRST_NOTE,
+        end=notes.END_ID,
+        step=notes.STEP_ID,
+        first=notes.FIRST_NOTE,
         carry=carry,
         name="context",
     )(tokens, **begin)  # [B, T, E], bool [B, T, V], [B, T, 128] twice
@@ -129,8 +128,10 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
     steps = (keras.layers.SpatialDropout1D if cfg.variational else keras.layers.Dropout)(cfg.dropout)(steps)
     logits = embedding(keras.layers.Dense(cfg.embedding, name="projection")(steps), reverse=True)  # [B, T, V]
     if cfg.reach:
-        intervals = layers.IntervalLogits(cfg.reach, copies=(size - FIRST_NOTE) // PITCHES, name="intervals")
-        logits = logits + keras.ops.pad(intervals(steps, before, now), ((0, 0), (0, 0), (FIRST_NOTE, 0)))
+        intervals = layers.IntervalLogits(
+            cfg.reach, copies=(size - notes.FIRST_NOTE) // notes.PITCHES, name="intervals"
+        )
+        logits = logits + keras.ops.pad(intervals(steps, before, now), ((0, 0), (0, 0), (notes.FIRST_NOTE, 0)))
     logits = keras.ops.where(allowed, logits, layers.notes.NEVER)
     composer = keras.Model({"tokens": tokens, **begin} if carry else tokens, logits, name="music")
     measured = [metrics.notes.NatsPerStep()]
@@ -149,7 +150,7 @@ def reader(cfg: Config, model: keras.Model) -> answers.next_token.NextToken:
         steps, state = encoder.resume(embedding(tokens) + vectors, state, keep_mask)
         logits = embedding(projection(steps), reverse=True)
         if cfg.reach:
-            logits += tf.pad(model.get_layer("intervals")(steps, before, now), [[0, 0], [0, 0], [FIRST_NOTE, 0]])
+            logits += tf.pad(model.get_layer("intervals")(steps, before, now), [[0, 0], [0, 0], [notes.FIRST_NOTE, 0]])
         return tf.where(allowed, logits, layers.notes.NEVER), tf.concat([state, chords], axis=1)
 
     return answers.next_token.NextToken(read_on, encoder.state_size + context.state_size)
@@ -166,7 +167,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
 
     def read(batch):
         """string[B] → int32[B, ragged], as the model reads them before the next note."""
-        return text.insert(tokens.encode(batch, strict=True), END_ID, at="start")
+        return text.insert(tokens.encode(batch, strict=True), notes.END_ID, at="start")
 
     @tf.function(autograph=False, input_signature=[text_input("primer"), length, temperature, top_p, seed])
     def compose(primer, length, temperature, top_p, seed):
@@ -175,9 +176,9 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         left = tf.maximum(length, 0)
         found = answers.search.sample(
             answers.harmony.limited(answers.search.without(player.step, [0]), cfg.voices),
-            (state, left + tf.cast(last == STEP_ID, tf.int32), tf.zeros_like(left)),
+            (state, left + tf.cast(last == notes.STEP_ID, tf.int32), tf.zeros_like(left)),
             last,
-            end=END_ID,
+            end=notes.END_ID,
             max_length=left * (cfg.voices + 1) + 1,
             seeds=seed,
             temperature=temperature,
@@ -191,7 +192,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     @tf.function(autograph=False, input_signature=[text_input("piece")])
     def score(piece):
         before = read(piece)
-        after = text.insert(before[:, 1:], END_ID, at="end").to_tensor()
+        after = text.insert(before[:, 1:], notes.END_ID, at="end").to_tensor()
         measures = answers.next_token.log_probability, answers.next_token.likeliest
         found, likeliest = player.measure(before.to_tensor(), after, *measures)
         each = metrics.notes.by_step(after, found, likeliest)
@@ -212,7 +213,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     def harmonise(melody, bass, temperature, seed):
         given = tokens.encode(melody, strict=True).to_tensor()
         found = answers.harmony.harmonise(
-            answers.search.without(player.step, [0, END_ID]),
+            answers.search.without(player.step, [0, notes.END_ID]),
             player.start(tf.shape(given)[0]),
             notes.outer_voice(given, bass != 0),
             notes.steps_of(given),
@@ -228,10 +229,10 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     def following(piece):
         last, state = player.begin(read(piece))
         found = answers.search.beam(
-            answers.search.without(player.step, [0, END_ID]),  # if the piece goes on
+            answers.search.without(player.step, [0, notes.END_ID]),  # if the piece goes on
             state,
             last,
-            end=STEP_ID,
+            end=notes.STEP_ID,
             max_length=cfg.voices + 1,
             beams=BEAMS,
             n_best=LIKELIEST,
@@ -271,7 +272,9 @@ def baseline(cfg: Config, codec: codecs.Codec, train: Examples, test: Examples) 
     known, asked = ([example["piece"] for example in found] for found in (train, test))
 
     def ids(found: list[str]) -> list[np.ndarray]:
-        return [np.append(row, END_ID).astype(np.int32) for row in codec.tokens.encode(tf.constant(found)).to_list()]
+        return [
+            np.append(row, notes.END_ID).astype(np.int32) for row in codec.tokens.encode(tf.constant(found)).to_list()
+        ]
 
     return [
         baselines.notes.independent(known, asked),

@@ -54,7 +54,8 @@ def read(path: Path, *, grid: int) -> list[Chord]:
 
 def _struck(messages: Iterable) -> list[tuple[int, int, int]]:
     """Pitch, first tick and end of every note that ends. A note that is struck again ends there."""
-    found, begun, tick = [], {}, 0
+    found, tick = [], 0
+    begun: dict[tuple[int, int], int] = {}
     for message in messages:
         tick += message.time
         if message.type not in ("note_on", "note_off") or message.channel == DRUMS:
