@@ -137,6 +137,27 @@ def test_an_epoch_is_planned_once(monkeypatch):
     assert planned == [0, 1]
 
 
+def test_augmenting_changes_training_alone_and_is_the_same_from_any_step_on():
+    encoded = cache.encode([{"words": [i, i], "tag": i} for i in range(12)], lambda b: (b["words"], b["tag"]))
+    buckets = batching.choose_buckets(encoded.lengths, batch_tokens=8)
+    plain, changed = (batching.Batches(encoded, buckets, seed=0, share=share) for share in ((0, 1), (1, 2)))
+    seen = []
+
+    def augment(found, rows, epoch, number):
+        seen.append((rows.tolist(), epoch, number))
+        return found[0] + 100, *found[1:]
+
+    changed.augment = augment
+    started, resumed = (list(islice(changed._from(epoch, 0), 4)) for epoch in (0, 1))
+    for (x, *_), (expected, *_) in zip(started, plain._from(0, 0), strict=False):
+        np.testing.assert_array_equal(x, expected[2:] + 100)
+    for (x, *_), (expected, *_) in zip(resumed, list(islice(plain._from(0, 0), 7))[3:], strict=True):
+        np.testing.assert_array_equal(x, expected[2:] + 100)
+    assert seen[:4] == [([2, 3], 0, 0), ([2, 3], 0, 1), ([2, 3], 0, 2), ([2, 3], 1, 0)]
+    assert seen[4] == ([2, 3], 1, 0)
+    assert changed.like(encoded).augment is None
+
+
 def test_ending_early_does_not_wait_for_a_tuning_thread():
     """`fit` over steps_per_epoch leaves the pipeline open; TensorFlow's tuning thread then slept on, up to a minute."""
     encoded = cache.encode([{"words": [1, 2], "tag": 0}], lambda batch: (batch["words"], batch["tag"]))

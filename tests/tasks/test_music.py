@@ -110,11 +110,13 @@ def test_only_training_is_transposed():
     run = run_of(transpose=5)
     x = np.array([[notes.END_ID, 63, 67, notes.STEP_ID, 0], [notes.END_ID, 70, 2, 71, 2]], np.int32)
     y = np.array([[63, 67, 2, 1, 0], [70, 2, 71, 2, 1]], np.int32)
-    moved = [music.transposed(run.cfg, (x, y, None), epoch, 0) for epoch in range(20)]
+    moved = [music.transposed(run.cfg, (x, y, None), np.arange(2), epoch, 0) for epoch in range(20)]
     by = np.array([[(one[0] - x)[row, 1] for row in (0, 1)] for one in moved])
     assert len(set(by[:, 0])) > 3
     assert (abs(by) <= 5).all()
     assert (by[:, 0] != by[:, 1]).any()
+    second = music.transposed(run.cfg, (x[1:], y[1:], None), np.array([1]), 0, 0)  # of two processes
+    assert second[0][0].tolist() == moved[0][0][1].tolist()
     for one, (first, _) in zip(moved, by, strict=True):
         assert one[0][0].tolist() == [1, 63 + first, 67 + first, 2, 0]
         assert one[1][0].tolist() == [63 + first, 67 + first, 2, 1, 0]

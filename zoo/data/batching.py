@@ -224,12 +224,13 @@ class Planned(keras.utils.PyDataset):
         planned: the batches of the first epoch; every epoch has as many.
         share: (k, n): of every batch, this process gives part k of n.
         weigh: the shape of the weights that the loss takes; see `pad`.
-        augment: changes a padded batch in training: (x, y, sample_weight), epoch, number of the batch → the same form.
-            It draws from numbers that it makes of these two, so that a run can be resumed.
+        augment: changes a padded batch in training: (x, y, sample_weight), rows, epoch, number → the same form. `rows`
+            int[R] are the places of its rows in the whole batch, of which this process may give a part. Draws depend on
+            these, the epoch and the number of the batch alone, so that a run can be resumed and shared.
     """
 
     weigh: Weigh = "steps"
-    augment: Callable[[tuple, int, int], tuple] | None = None
+    augment: Callable[[tuple, np.ndarray, int, int], tuple] | None = None
 
     def __init__(self, cache: Cache, *, share: tuple[int, int] = (0, 1)):
         super().__init__()
@@ -263,7 +264,10 @@ class Planned(keras.utils.PyDataset):
             batches = self.plan(epoch) if epoch else self.planned
             for number in range(step, len(batches)):
                 found = self._pad(batches[number])
-                yield self.augment(found, epoch, number) if self.augment else found
+                if self.augment:
+                    size = len(found[1])
+                    found = self.augment(found, self.share[0] * size + np.arange(size), epoch, number)
+                yield found
             epoch, step = epoch + 1, 0
 
     def for_training(self, epoch: int = 0, step: int = 0) -> Any:

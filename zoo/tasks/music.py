@@ -11,6 +11,7 @@ Boulanger-Lewandowski et al. 2012, https://arxiv.org/abs/1206.6392. Numbers and 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,15 +93,15 @@ def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[dict | tf.Rag
 def plan(cfg: Config, cache: cache.Cache, *, longest=None, **how) -> batching.Planned:
     planned = batching.documents_or_streams(cfg, cache, longest=longest, **how)
     if cfg.transpose:
-        planned.augment = lambda found, epoch, number: transposed(cfg, found, epoch, number)
+        planned.augment = functools.partial(transposed, cfg)
     return planned
 
 
-def transposed(cfg: Config, found: tuple, epoch: int, number: int) -> tuple:
+def transposed(cfg: Config, found: tuple, rows: np.ndarray, epoch: int, number: int) -> tuple:
     """A training batch with each row in another key. A stream keeps its key for an epoch, because its state goes on."""
     x, y, weight = found
     rng = np.random.default_rng((cfg.seed, 3, epoch, 0 if cfg.form == "stream" else number))
-    semitones = rng.integers(-cfg.transpose, cfg.transpose + 1, len(y))
+    semitones = rng.integers(-cfg.transpose, cfg.transpose + 1, rows.max() + 1)[rows]
     before = x["tokens"] if isinstance(x, dict) else x
     before, y = np.split(notes.transpose(np.concatenate([before, y], axis=1), semitones), 2, axis=1)
     return ({**x, "tokens": before} if isinstance(x, dict) else before), y, weight
