@@ -1,4 +1,4 @@
-"""From the outputs of a model to answers, in graph: labels, tags, spans, next tokens, harmonies, searches; the service."""
+"""From the outputs of a model to answers, in graph: labels, tags, spans, next tokens, harmonies, searches."""
 
 from zoo.answers import draws, harmony, labels, next_token, search, service, spans, tags
 
