@@ -100,6 +100,7 @@ CONLLU = b"# text = the film ended\n" + b"".join(
 )
 REVIEWS = jsonl({"text": "fine", "label": "pos"}, {"text": "bad", "label": 0}, {"text": 'a "b", c', "label": "pos"})
 DOT = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs=")  # one white pixel
+NOTE = b"MThd\0\0\0\x06\0\0\0\x01\0\x60" + b"MTrk\0\0\0\x0c\0\x90\x3c\x40\x60\x80\x3c\0\0\xff\x2f\0"  # one, in MIDI
 # The files that each task reads: name → a good one.
 READS = {
     "sentiment": [
@@ -121,6 +122,7 @@ READS = {
         },
     ],
     "language_model": [{"train.txt": b"a dog barks .\ntwo cats sleep .\n"}, {"train.jsonl": REVIEWS}],
+    "music": [{"pieces.json": b'{"train": [[[60, 64], []], [[-1, 62]]], "test": []}'}, {"a.mid": NOTE}],
     "translation": [{"train.en": b"a man\ntwo dogs\n", "train.de": "ein Mann\nzwei Hündin\n".encode()}],
 }
 

@@ -3,7 +3,7 @@
 Notes of a step are drawn from the lowest to the highest, so a model that draws freely does not know which melody note
 has to come last. Several drafts (particles) of each piece are therefore written side by side. Each is weighted by the
 probability of the kept note given the notes that the draft has, and after every step the drafts are drawn anew by their
-weights: sequential Monte Carlo, Doucet & Johansen 2011, section 4, https://www.stats.ox.ac.uk/~doucet/doucet_johansen_tutorialPF2011.pdf
+weights: sequential Monte Carlo, Doucet & Johansen 2011, https://www.stats.ox.ac.uk/~doucet/doucet_johansen_tutorialPF2011.pdf
 """
 
 import math
@@ -20,7 +20,7 @@ class Harmonised(NamedTuple):
     """The result of `harmonise`.
 
     tokens: int32[B, N]; zeros stand between the steps and must be skipped.
-    log_probability: float32[B], the estimate of the log probability of the kept voice under the model.
+    log_probability: float32[B], the estimate of the log probability of the kept voice, at the given temperature.
     """
 
     tokens: tf.Tensor
@@ -72,7 +72,7 @@ def harmonise(
     }
 
     def write_chord(t, last, state):
-        """One step of every draft → its tokens [N, width], the last of them, the state before it, and its weight."""
+        """A step of every draft → its last token, the state before that, its tokens [N, width] and its log weight."""
         note = spread(kept[:, t])
 
         def body(k, last, state, chord, weight):
@@ -85,7 +85,7 @@ def harmonise(
             cumulative = tf.cumsum(tf.exp(values - mass[:, None]), axis=-1)
             chosen = tf.reduce_sum(tf.cast(cumulative <= number * cumulative[:, -1:], tf.int32), axis=-1)
             chosen = tf.minimum(chosen, found.shape[-1] - 1)
-            closed = last_of(chord) == STEP_ID
+            closed = _complete(chord)
             chosen = tf.where(closed, 0, chosen)
             place = tf.one_hot(k, width, dtype=tf.int32)
             return (
@@ -97,8 +97,11 @@ def harmonise(
             )
 
         start = tf.constant(0), last, state, tf.zeros([count, width], tf.int32), tf.zeros([count])
-        open_left = lambda k, last, state, chord, weight: tf.reduce_any(last_of(chord) != STEP_ID)  # noqa: E731
-        _, last, state, chord, weight = tf.while_loop(open_left, body, start, maximum_iterations=width)
+
+        def unfinished(k, last, state, chord, weight):
+            return tf.reduce_any(~_complete(chord))
+
+        _, last, state, chord, weight = tf.while_loop(unfinished, body, start, maximum_iterations=width)
         return last, state, chord, weight
 
     def body(drafts):
@@ -157,9 +160,9 @@ def limited(step: Callable, voices: int) -> Callable:
     return allowed
 
 
-def last_of(chord: tf.Tensor) -> tf.Tensor:
-    """int32[N, W], zeros behind the tokens so far → `STEP_ID` where a chord is complete, else another number."""
-    return tf.where(tf.reduce_any(chord == STEP_ID, axis=1), STEP_ID, 0)
+def _complete(chord: tf.Tensor) -> tf.Tensor:
+    """int32[N, width], zeros behind the tokens so far → bool[N], True where the step has ended."""
+    return tf.reduce_any(chord == STEP_ID, axis=1)
 
 
 def _allowed(k, note, chord, *, top, size: int, voices: int):

@@ -165,7 +165,7 @@ class IntervalLogits(keras.layers.Layer):
 
     logit[p] = Σ_d w_d before[p + d] + Σ_d v_d now[p − d], where the weights are linear in the features of the token. A
     voice that goes up a tone, or a third above the bass, so has one weight in all keys (relative pitch; cf. the
-    convolution over pitches of Johnson 2017, section 4, https://doi.org/10.1007/978-3-319-55750-2_9).
+    convolution over pitches of Johnson 2017, https://doi.org/10.1007/978-3-319-55750-2_9).
 
     Args:
         reach: semitones between a pitch and the notes that it is compared with, at most.

@@ -58,9 +58,9 @@ def scores(answers: Sequence[dict]) -> dict[str, float]:
     """The metrics of scored pieces, all teacher forced: every note is predicted from the true notes before it.
 
     nll is the mean of the nats over all steps, each summed over its notes, as in Boulanger-Lewandowski et al. 2012,
-    section 5, https://arxiv.org/abs/1206.6392. nll_by_piece is the mean over pieces of their means, and weighs steps of
-    short pieces more. nats_per_note divides by the notes instead of the steps. frame_accuracy is TP / (TP + FP + FN) of
-    the notes that were the likeliest where they were predicted (Bay et al. 2009, section 3.1).
+    https://arxiv.org/abs/1206.6392. nll_by_piece is the mean over pieces of their means, and weighs steps of short
+    pieces more. nats_per_note divides by the notes instead of the steps. frame_accuracy is TP / (TP + FP + FN) of
+    the notes that were the likeliest where they were predicted (Bay et al. 2009).
 
     Args:
         answers: dicts with float or int [steps]: nats, and of the step's notes how many there are (notes), how many
