@@ -12,25 +12,22 @@ GIVEN, WRITTEN = "#c2543b", "#1f5c85"
 MARGIN = 2  # semitones above and below
 
 
-def notes(
-    spans: Sequence[Span], path: Path, *, given: int = 0, kept: Sequence[Span] = (), bar: int = 4, title: str = ""
-) -> None:
+def notes(spans: Sequence[Span], path: Path, *, given: int = 0, bar: int = 4, title: str = "") -> None:
     """The notes as bars.
 
     Args:
         spans: pitch, first step and the step after the last of every note.
         given: steps of the primer, which has another colour.
-        kept: notes of a kept voice, in the same colour.
         bar: steps of a bar, for the grid.
     """
     figure, panel = canvas.panel(size=(9, 3.2))
     for pitch, first, end in spans:
-        color = GIVEN if first < given or (pitch, first, end) in set(kept) else WRITTEN
+        color = GIVEN if first < given else WRITTEN
         panel.barh(pitch, end - first - 0.08, left=first, height=0.9, color=color, linewidth=0)
     _frame(panel, spans, bar)
     if given:
         panel.axvline(given, color=GIVEN, linewidth=1, linestyle="--")
-    for label, color, shown in (("given", GIVEN, given or kept), ("written", WRITTEN, True)):
+    for label, color, shown in (("given", GIVEN, given > 0), ("written", WRITTEN, True)):
         if shown:
             panel.barh([np.nan], [1], color=color, label=label)
     panel.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
