@@ -172,8 +172,9 @@ def _reason(message: str) -> str:
 def row(arrays: Arrays, position: int) -> dict[str, Any]:
     """One row of a batch of answers as plain Python, without its padding.
 
-    `NAME_lengths` int[B] or int[B, K] holds the sizes of NAME, and of every NAME_… without lengths of its own, in each
-    row, along its first K axes; `lengths` holds the sizes of all other lists. Lengths are not part of the answer.
+    `NAME_lengths` int[B] or int[B, K] holds the sizes of the list NAME, and of every list NAME_… without lengths of its
+    own, in each row, along its first K axes; `lengths` holds the sizes of all other lists. They are not part of the
+    answer.
     """
     values = {name: array[position] for name, array in arrays.items()}
     common = values.pop("lengths", None)
@@ -181,11 +182,11 @@ def row(arrays: Arrays, position: int) -> dict[str, Any]:
     for name, value in values.items():
         if name.endswith("_lengths"):
             continue
-        stems = ["_".join(name.split("_")[:count]) for count in range(name.count("_") + 1, 0, -1)]
-        own = next((values[f"{stem}_lengths"] for stem in stems if f"{stem}_lengths" in values), None)
-        length = own if own is not None else common if np.ndim(value) else None
-        real = value if length is None else value[tuple(slice(n) for n in np.atleast_1d(length))]
-        found[name] = to_python(real)
+        if np.ndim(value):
+            stems = ["_".join(name.split("_")[:count]) for count in range(name.count("_") + 1, 0, -1)]
+            length = next((values[f"{stem}_lengths"] for stem in stems if f"{stem}_lengths" in values), common)
+            value = value if length is None else value[tuple(slice(n) for n in np.atleast_1d(length))]
+        found[name] = to_python(value)
     return found
 
 
