@@ -90,12 +90,13 @@ class ChordContext(keras.layers.Layer):
         before, now, step = self._chords(tokens, ops.cast(state, "float32"))
         place = ops.cast(ops.clip(ops.sum(now, axis=-1), 0, MOST), "int32")
         beat = ops.cast(ops.mod(step, self.bar), "int32")
-        vectors = sum(
-            ops.matmul(ops.cast(chord, self.compute_dtype), self.kernels[name])
-            for name, chord in (("before", before), ("now", now))
-        )
+        # Keras casts weights inside of a call only, and `resume` is called by itself too.
+        kernels = {name: ops.cast(kernel, self.compute_dtype) for name, kernel in self.kernels.items()}
         vectors = (
-            vectors + ops.take(self.kernels["place"], place, axis=0) + ops.take(self.kernels["beat"], beat, axis=0)
+            ops.matmul(ops.cast(before, self.compute_dtype), kernels["before"])
+            + ops.matmul(ops.cast(now, self.compute_dtype), kernels["now"])
+            + ops.take(kernels["place"], place, axis=0)
+            + ops.take(kernels["beat"], beat, axis=0)
         )
         after = ops.concatenate([before[:, -1], now[:, -1], ops.mod(step, self.bar)[:, -1:]], axis=-1)
         return vectors, self._allowed(now), before, now, after
