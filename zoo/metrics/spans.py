@@ -1,6 +1,5 @@
 """Metrics of tasks that find spans. A span is found if its first token, its last token and its type are right."""
 
-from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 
 import keras
@@ -66,10 +65,12 @@ class SpanF1(keras.metrics.Metric):
         return super().get_config() | {"tags": self.tags}
 
 
-def _shares(right: int, predicted: int, true: int) -> dict[str, float]:
-    precision, recall = (right / count if count else 0.0 for count in (predicted, true))
-    f1 = 2 * right / (predicted + true) if predicted + true else float("nan")
-    return {"precision": precision, "recall": recall, "f1": f1}
+def shares(predicted: Sequence[Sequence[Span]], *, truth: Sequence[Sequence[Span]]) -> dict[str, float]:
+    """f1, precision and recall over all sentences. F1 is NaN if there is neither a true nor a predicted span."""
+    right = sum(len({*found} & {*true}) for found, true in zip(predicted, truth, strict=True))
+    guesses, trues = (sum(len({*spans}) for spans in part) for part in (predicted, truth))
+    f1 = 2 * right / (guesses + trues) if guesses + trues else float("nan")
+    return {"f1": f1, "precision": right / guesses if guesses else 0.0, "recall": right / trues if trues else 0.0}
 
 
 def scores(
@@ -79,34 +80,28 @@ def scores(
     tokens: Sequence[Sequence[str]],
     known: Container[str],
 ) -> dict[str, float]:
-    """f1, precision, recall, and unseen_f1: that of the spans whose text is not the text of a span in training.
-
-    F1 is NaN where there is neither a true nor a predicted span.
+    """`shares`, and unseen_f1: the F1 of the spans whose text is not the text of a span in training.
 
     Args:
         predicted, truth: the spans of each sentence.
         tokens: the words of each sentence.
         known: the `zoo.data.spans.form` of every span in training.
     """
-    all_spans, unseen = Counter[str](), Counter[str]()
-    for found, true, words in zip(predicted, truth, tokens, strict=True):
-        for name, spans in (("predicted", set(found)), ("true", set(true)), ("right", {*found} & {*true})):
-            all_spans[name] += len(spans)
-            unseen[name] += sum(form(words, span) not in known for span in spans)
-    shares, of_unseen = (_shares(n["right"], n["predicted"], n["true"]) for n in (all_spans, unseen))
-    return {name: shares[name] for name in ("f1", "precision", "recall")} | {"unseen_f1": of_unseen["f1"]}
+
+    def unseen(rows: Sequence[Sequence[Span]]) -> list[list[Span]]:
+        pairs = zip(tokens, rows, strict=True)
+        return [[span for span in spans if form(words, span) not in known] for words, spans in pairs]
+
+    return shares(predicted, truth=truth) | {"unseen_f1": shares(unseen(predicted), truth=unseen(truth))["f1"]}
 
 
 def by_type(predicted: Sequence[Sequence[Span]], *, truth: Sequence[Sequence[Span]]) -> list[dict]:
     """One row for each type: type, precision, recall, f1, true (how many there are), predicted."""
     rows = []
     for kind in sorted({span.type for spans in (*predicted, *truth) for span in spans}):
-        pairs = [
-            ({span for span in found if span.type == kind}, {span for span in true if span.type == kind})
-            for found, true in zip(predicted, truth, strict=True)
-        ]
-        right, guesses, trues = (sum(map(len, part)) for part in ([a & b for a, b in pairs], *zip(*pairs, strict=True)))
-        rows.append({"type": kind, **_shares(right, guesses, trues), "true": trues, "predicted": guesses})
+        found, true = ([[span for span in spans if span.type == kind] for spans in part] for part in (predicted, truth))
+        counts = {"true": sum(map(len, true)), "predicted": sum(map(len, found))}
+        rows.append({"type": kind, **shares(found, truth=true), **counts})
     return rows
 
 
@@ -160,5 +155,5 @@ def pairs(predicted: Sequence[Sequence[Span]], *, truth: Sequence[Sequence[Span]
 
 def quality(predicted: Sequence[Span], truth: Sequence[Span]) -> float:
     """The F1 of one sentence; 1 where there is no span and none was found."""
-    f1 = _shares(len({*predicted} & {*truth}), len({*predicted}), len({*truth}))["f1"]
+    f1 = shares([predicted], truth=[truth])["f1"]
     return 1.0 if np.isnan(f1) else f1

@@ -195,8 +195,9 @@ def watch(run, validation: Examples) -> list[keras.callbacks.Callback]:
 def finish(run, validation: Examples) -> dict[str, float]:
     found, logits, cfg = {}, None, run.cfg
     if cfg.wide == "ngrams":
-        found = wide.choose_weight(run, validation, run.codec.intents, key="intent")
-        logits = wide.blended(run, validation)
+        apart = wide.both(run, validation)
+        found = wide.choose_weight(run, validation, run.codec.intents, key="intent", apart=apart)
+        logits = wide.blended(run, apart)
     return found | rejection.choose(
         run, validation, out_of_scope_share=cfg.out_of_scope_share, rejected=cfg.rejected, logits=logits
     )

@@ -23,6 +23,7 @@ from zoo.training import devices
 
 LOWEST, HIGHEST = (0.01, 0.0), (4.0, 4.0)  # of scale and weight; a scale of 0 would lose the logits
 STEPS = 50  # of Newton's method, which takes fewer than ten
+Apart = tuple[np.ndarray, np.ndarray]  # see `both`
 
 
 def parts(cfg: Any, train: Examples, labels: Sequence[str], *, key: str = "label") -> dict[str, NgramWeights]:
@@ -44,7 +45,9 @@ def parts(cfg: Any, train: Examples, labels: Sequence[str], *, key: str = "label
     return {"wide": NgramWeights.fit(texts, [example[key] for example in train], labels)}
 
 
-def choose_weight(run: Any, validation: Examples, labels: Any, *, key: str = "label") -> dict[str, float]:
+def choose_weight(
+    run: Any, validation: Examples, labels: Any, *, key: str = "label", apart: Apart | None = None
+) -> dict[str, float]:
     """Sets the scale and the weight of the model's layer "blend" to those with the smallest loss on validation.
 
     A network is overconfident. With its scale fixed, a small weight has the smallest loss, though a larger one gives
@@ -55,10 +58,11 @@ def choose_weight(run: Any, validation: Examples, labels: Any, *, key: str = "la
         validation: examples with "text" and a label.
         labels: the vocabulary of the labels.
         key: the key of an example's label.
+        apart: the result of `both` for validation, if the caller has it.
     Returns:
         for metrics.json: scale and weight, and loss and accuracy of validation with them.
     """
-    logits, log_odds = _apart(run, validation)
+    logits, log_odds = apart or both(run, validation)
     truth = labels(tf.constant([example[key] for example in validation])).numpy()
     scale, weight = best(logits, log_odds, truth)
     run.model.get_layer("blend").set_weights([np.float32(scale), np.float32(weight)])
@@ -77,23 +81,22 @@ def choose_weight(run: Any, validation: Examples, labels: Any, *, key: str = "la
     }
 
 
-def blended(run: Any, examples: Examples) -> np.ndarray:
-    """What the layer "blend" gives for these examples with its weights of now, float[N, L].
-
-    The probabilities of an answer would not do: on another backend than TensorFlow, answers come from a child process
-    that reads the run as it was saved.
-    """
-    scale, weight = (float(value) for value in run.model.get_layer("blend").get_weights())
-    logits, log_odds = _apart(run, examples)
-    return scale * logits + weight * log_odds
-
-
-def _apart(run: Any, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+def both(run: Any, examples: Examples) -> Apart:
     """The logits of the network and the log odds of the n-grams, each float[N, L]."""
     batches = text.in_batches(example["text"] for example in examples)
     log_odds = np.concatenate([run.codec.wide.log_odds(batch).numpy() for batch in batches])
     probabilities = np.array([answer["network_probabilities"] for answer in run.predict(examples)])
     return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), log_odds
+
+
+def blended(run: Any, apart: Apart) -> np.ndarray:
+    """The output of the layer "blend" for these logits and log odds with its present weights, float[N, L].
+
+    The probabilities of an answer would not do: on another backend than TensorFlow, answers come from a child process
+    that reads the run as it was saved.
+    """
+    scale, weight = (float(value) for value in run.model.get_layer("blend").get_weights())
+    return scale * apart[0] + weight * apart[1]
 
 
 def best(logits: np.ndarray, log_odds: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
