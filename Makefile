@@ -20,7 +20,7 @@ check: .venv/ready       ## style, types, secrets, and whether the results table
 	$(RUN) -m detect_secrets.pre_commit_hook --exclude-lines '"commit": "[0-9a-f]{12}"|"image/png": "' $$(git ls-files)
 	$(RUN) -m zoo.report --check
 
-slow: .venv/ready        ## the notebooks and the slow tests, in under 30 minutes
+slow: .venv/ready        ## the notebooks and the slow tests, in under an hour
 	$(RUN) -m pytest -m "slow and not sweep" -n 2
 
 sweep: .venv/ready       ## hostile input by the hundred thousand: some 15 minutes

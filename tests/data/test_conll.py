@@ -1,4 +1,4 @@
-"""Laws of the treebank reader: every word once, nothing else, and what is wrong is named by file and line."""
+"""Laws of the treebank reader: every word once, nothing else, and errors name file and line."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""Files with spans: columns and JSON lines give the same examples, and what is wrong is named by file and line."""
+"""Files with spans: columns and JSON lines give the same examples, and errors name file and line."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Piano rolls and folders of MIDI files: splits are found, and what is wrong is named."""
+"""Piano rolls and folders of MIDI files: splits are found, and errors name the file."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The generated requests: their slots, and what makes them hard."""
+"""The generated requests: their slots, and their difficulties."""
 
 from collections import defaultdict
 

@@ -153,7 +153,7 @@ def test_long_sentences_keep_their_precision():
 
 @pytest.mark.parametrize("size", [1, 1e3, 1e6])
 def test_what_is_not_allowed_never_happens_whatever_the_scores(size):
-    """Also where everything that is allowed is far less probable than what is not."""
+    """Also where all allowed tags are far less probable than the forbidden ones."""
     layer = crf_of(allowed=BIO)
     scores = ops.convert_to_tensor((scores_of() + np.array([0, 5, 0])) * size, "float32")
     with tf.GradientTape() as tape:

@@ -29,7 +29,7 @@ HOSTILE = ["", " \t", "play", "play " * 400, "x" * 200, "🐟👩‍👩‍👧"
 
 
 def run_of(examples, **changes) -> Run:
-    """Untrained: what is asked here must hold for any weights."""
+    """Untrained: these tests must hold for any weights."""
     cfg = intents.Config(**SIZES, **changes)
     codec = intents.codec(cfg, examples)
     return Run(intents, cfg, codec, intents.model(cfg, codec), Path())

@@ -24,7 +24,7 @@ SENTENCES = [
 
 
 def run_of(**options) -> Run:
-    """Untrained: what is asked here must hold for any weights."""
+    """Untrained: these tests must hold for any weights."""
     cfg = named_entities.Config(**SIZES, min_count=1, **options)
     codec = named_entities.codec(cfg, SENTENCES)
     model = named_entities.model(cfg, codec)

@@ -19,7 +19,7 @@ SIZES = {"units": 4, "embedding": 4, "character_features": 6, "affix_embedding":
 
 
 def run_of(examples, **options) -> Run:
-    """Untrained: what is asked here must hold for any weights."""
+    """Untrained: these tests must hold for any weights."""
     cfg = pos_tagging.Config(**SIZES, **options)
     codec = pos_tagging.codec(cfg, examples)
     return Run(pos_tagging, cfg, codec, pos_tagging.model(cfg, codec), Path())

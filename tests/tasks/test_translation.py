@@ -24,7 +24,7 @@ ODD = ["", " \t ", "dog", "The dog sleeps. " * 50, "犬が寝ている", b"\xff\
 
 
 def run_of(**options) -> Run:
-    """Untrained: what is asked here must hold for any weights."""
+    """Untrained: these tests must hold for any weights."""
     cfg = translation.Config(units=6, embedding=8, vocabulary=90, **options)
     examples = Examples(lambda: iter(PAIRS))
     codec = translation.codec(cfg, examples)

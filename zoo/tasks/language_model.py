@@ -164,7 +164,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         return ids[:, ::-1] if backward else ids
 
     def started(ids):
-        """int32[B, ragged] → what is read before the next token."""
+        """int32[B, ragged] → the tokens to read before the next one."""
         return text.insert(turned(ids), text.END_ID, at="start")
 
     @tf.function(

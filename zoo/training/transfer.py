@@ -1,4 +1,4 @@
-"""What other tasks take from a language model.
+"""Parts of a language model for other tasks.
 
 A start: its vocabulary, its word vectors and the recurrent layer of each direction, which learn on; Dai & Le 2015,
 https://arxiv.org/abs/1511.01432. Or context: its states at each word, which do not learn; Peters et al. 2017,
