@@ -76,7 +76,7 @@ def main(name: str, folder: Path, kills: int, seed: int) -> None:
             moments["at a random moment" if in_save is None else "while writing a checkpoint"] += 1
         else:
             assert status == 0
-            chain += 1
+        chain += (folder / str(chain) / "metrics.json").exists()  # also when it was killed after its last write
         if last:
             break
     print(", ".join(f"{count} killed {moment}" for moment, count in moments.items()))
