@@ -123,11 +123,15 @@ class CRF(keras.layers.Layer):
             allowed = ops.convert_to_tensor(self.allowed, "bool")
             transitions = ops.where(allowed[:-1], transitions + 0.0, NEVER)  # + 0.0: JAX' where takes no variables
             start = ops.where(allowed[-1], start + 0.0, NEVER)
+        transitions = transitions - ops.stop_gradient(ops.max(transitions))  # only differences matter
         future = (_exact_future if self.allowed else _future)(transitions, self.end, scores, keep_mask)
-        ahead = (scores + future)[:, :, None, :]  # [B, T, 1, N]: the score of each tag and of all that may follow it
-        first = ops.repeat(ahead[:, :1] + start, self.tags, axis=2)  # [B, 1, N, N]
-        chain = ops.concatenate([first, ahead[:, 1:] + transitions], axis=1)  # [B, T, N, N]
-        return ops.where(keep_mask[:, :, None, None], ops.log_softmax(chain, axis=-1), 0.0)
+        ahead = scores + future  # [B, T, N]: the score of each tag and of all that may follow it
+        ahead = ahead - ops.stop_gradient(ops.max(ahead, axis=-1, keepdims=True))
+        first = ops.repeat(ops.log_softmax(ahead[:, :1] + start, axis=-1)[:, :, None], self.tags, axis=2)
+        # The future of a tag is the log-sum over the tags that may come next: it normalizes the tag's row.
+        rest = ahead[:, 1:, None, :] + transitions - future[:, :-1, :, None]
+        chain = ops.concatenate([first, rest], axis=1)  # [B, T, N, N]
+        return ops.where(keep_mask[:, :, None, None], chain, 0.0)
 
     def compute_mask(self, inputs, previous_mask=None):
         return None  # masks are passed explicitly, never propagated
@@ -231,7 +235,8 @@ def _future(transitions, end, scores, keep_mask):
     sentence. The sum over j is a matrix product, which is exact while transitions differ by less than about 60.
 
     Args:
-        transitions: float[N, N]. end: float[N]. scores: float[B, T, N]. keep_mask: bool[B, T], True = real token.
+        transitions: float[N, N], at most 0. end: float[N]. scores: float[B, T, N].
+        keep_mask: bool[B, T], True = real token.
     Returns:
         float[B, T, N].
     """
@@ -276,8 +281,7 @@ def _future(transitions, end, scores, keep_mask):
 
         return ops.transpose(future, (1, 0, 2)), gradient
 
-    factors = ops.exp(transitions - ops.stop_gradient(ops.max(transitions)))  # [N, N]
-    return run(factors, end + 0.0, scores)  # + 0.0 makes a tensor: a custom gradient takes no variables
+    return run(ops.exp(transitions), end + 0.0, scores)  # + 0.0 makes a tensor: a custom gradient takes no variables
 
 
 def _exact_future(transitions, end, scores, keep_mask):
@@ -307,8 +311,11 @@ def _exact_future(transitions, end, scores, keep_mask):
 
         def gradient(*args, upstream=None):
             upstream = ops.transpose(args[0] if upstream is None else upstream, (1, 0, 2))  # [T, B, N]
-            # d future[t, i] / d ahead[t+1, j] is the probability that j follows i.
-            share = ops.softmax((scores + future)[:, :, None, :] + transitions, axis=-1)  # [T, B, N, N]
+            # share[t, i, j] = d future[t−1, i] / d ahead[t, j]: the probability that j follows i.
+            ahead = scores + future
+            ahead = ahead - ops.max(ahead, axis=-1, keepdims=True)
+            sums = ops.pad(ops.where(more, future, 0.0)[:-1], ((1, 0), (0, 0), (0, 0)))
+            share = ops.exp(ahead[:, :, None, :] + transitions - sums[:, :, :, None])  # [T, B, N, N]
 
             def forward(before, t):  # before: the gradient of the future of the step before, 0 if that was the last one
                 passed = ops.matmul(before[:, None, :], ops.take(share, t, axis=0))[:, 0]
