@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.conftest import TASKS
+from tests.conftest import SAMPLED, TASKS
 from zoo.data import batching
 from zoo.training import devices
 
@@ -145,15 +145,21 @@ def test_several_machines_take_jax(fails):
     assert "keras/issues/20585" in fails("--coordinator", "127.0.0.1:1", "--num-processes", "2", "--process-id", "0")
 
 
-@pytest.mark.slow
-def test_the_laws_hold_on_jax_too():
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param([*SAMPLED["tests"], "translation"], marks=pytest.mark.slow, id="some"),
+        pytest.param(TASKS, marks=pytest.mark.sweep, id="all"),
+    ],
+)
+def test_the_laws_hold_on_jax_too(names):
     """The laws of training and of models, and the LSTM of GPUs; TensorFlow makes all answers."""
     laws = ["padding_never", "neighbours_never_change_an_output", "gets_a_gradient", "memorised", "keras_file"]
-    asked = " or ".join([*laws, "cudnn"])
+    asked = f"(({' or '.join(laws)}) and ({' or '.join(names)})) or cudnn"
     files = ["tests/laws", "tests/layers/test_recurrent_jax.py"]
     command = [sys.executable, "-m", "pytest", *files, "-m", "slow or not slow", "-k", asked]
     done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:]
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed, done.stdout[-300:]
-    assert int(passed[1]) > len(laws) * len(TASKS), "every task is asked every law"
+    assert int(passed[1]) > len(laws) * len(names), "each of these tasks is asked every law"
