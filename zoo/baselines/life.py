@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from zoo.baselines.baseline import Baseline
 from zoo.data.examples import Examples
 from zoo.errors import InputError, did_you_mean, needs
+from zoo.metrics import series
 
 NAMES = ("mean", "ridge", "cox")
 ALPHAS = np.logspace(-2, 5, 15)  # the candidates for the penalty of ridge
@@ -34,7 +35,7 @@ def check(names: Sequence[str]) -> None:
 def compare(
     names: Sequence[str], train: Examples, test: Examples, *, levels: Sequence[float], cap: float, rows: int
 ) -> list[Baseline]:
-    """The answers of each method: the median life and its quantiles.
+    """The answers of each method: the mean life and quantiles.
 
     Args:
         names: "mean" answers with the quantiles of all training lives. "ridge" is a regression on window statistics,
@@ -56,14 +57,13 @@ def compare(
         began = time.perf_counter()
         if name == "mean":
             title, quantiles = "always the same life", np.tile(np.quantile(life, levels), (len(asked), 1))
-            quantiles[:, list(levels).index(0.5)] = life.mean()
         elif name == "ridge":
             title, quantiles = "ridge on window statistics", ridge(features, life, units, asked, levels)
         else:
             title, quantiles = "Cox model of window statistics", cox(features, life, life < cap, asked, levels)
         quantiles = np.sort(np.maximum(quantiles, 0), axis=1)
-        median = quantiles[:, list(levels).index(0.5)]
-        answers = [{"life": one, "quantiles": row} for one, row in zip(median, quantiles, strict=True)]
+        means = quantiles @ series.mean_weights(levels)
+        answers = [{"life": one, "quantiles": row} for one, row in zip(means, quantiles, strict=True)]
         found.append(Baseline(title, answers, seconds=shared + time.perf_counter() - began))
     return found
 
@@ -113,9 +113,7 @@ def ridge(
         search = GridSearchCV(Ridge(), {"alpha": ALPHAS}, cv=folds, scoring="neg_mean_squared_error")
         model = search.fit(known, life, groups=units).best_estimator_
         errors = life - cross_val_predict(model, known, life, groups=units, cv=folds)
-    offsets = np.quantile(errors, levels)
-    offsets[list(levels).index(0.5)] = 0  # the regression itself is the answer
-    return model.predict(new)[:, None] + offsets
+    return model.predict(new)[:, None] + np.quantile(errors, levels)
 
 
 def cox(

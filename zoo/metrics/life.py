@@ -1,4 +1,4 @@
-"""Metrics of predicted remaining lives: errors of the median, the asymmetric score of PHM 2008, and one interval."""
+"""Metrics of predicted remaining lives: errors of the mean, the asymmetric score of PHM 2008, and one interval."""
 
 from collections.abc import Sequence
 
@@ -24,15 +24,16 @@ def penalty(off: np.ndarray) -> np.ndarray:
 def scores(quantiles: np.ndarray, truth: np.ndarray, *, levels: Sequence[float], width: float) -> dict:
     """The metrics of R predictions by name, in cycles.
 
-    phm_score is the sum of the penalties, so that it grows with R, and a few late predictions decide it. coverage and
-    width are those of the central interval of `width`.
+    rmse, phm_score and mae judge the mean of the predicted distribution. phm_score is the sum of the penalties, so that
+    it grows with R, and a few late predictions decide it. coverage and width are those of the central interval of
+    `width`.
 
     Args:
         quantiles: float[R, Q].
         truth: float[R].
-        levels: Q ascending shares of probability, 0.5 among them.
+        levels: Q ascending shares of probability.
     """
-    off = quantiles[:, list(levels).index(0.5)] - truth
+    off = quantiles @ series.mean_weights(levels) - truth
     low, high = (quantiles[:, i] for i in series.ends(levels, width))
     return {
         "rmse": float(np.sqrt(np.mean(off**2))),

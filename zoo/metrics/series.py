@@ -25,6 +25,15 @@ def pinball(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[float]) -
     return np.maximum(share * off, (share - 1) * off)
 
 
+def mean_weights(levels: Sequence[float]) -> np.ndarray:
+    """What each quantile counts in the mean of a distribution that is uniform between them, float64[Q]; they sum to 1.
+
+    All that lies beyond the outer quantiles counts as these.
+    """
+    cuts = np.concatenate([[0.0], (np.asarray(levels[1:]) + np.asarray(levels[:-1])) / 2, [1.0]])
+    return np.diff(cuts)
+
+
 def ends(levels: Sequence[float], width: float) -> tuple[int, int]:
     """The places of the two levels that are nearest to the ends of a central interval."""
     low, high = (min(range(len(levels)), key=lambda i: abs(levels[i] - end)) for end in _ends(width))

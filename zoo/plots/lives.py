@@ -20,18 +20,18 @@ def against_truth(
         quantiles: float[R, Q].
         truth: float[R].
         path: of the picture; the table has the ending .csv.
-        levels: Q ascending probabilities, 0.5 among them.
+        levels: Q ascending probabilities.
         width: the probability of the interval.
         names: of the R units.
     """
     order = np.argsort(truth, kind="stable")
     places = np.arange(len(order))
     low, high = metrics.ends(levels, width)
-    middle = list(levels).index(0.5)
+    means = quantiles @ metrics.mean_weights(levels)
     figure, panel = canvas.panel(size=(8, 4))
     bars = quantiles[order]
     panel.vlines(places, bars[:, low], bars[:, high], color=SHADE, linewidth=max(1.0, min(6.0, 250 / len(order))))
-    panel.plot(places, bars[:, middle], "o", color=MODEL, markersize=3.5, label="predicted (median)")
+    panel.plot(places, means[order], "o", color=MODEL, markersize=3.5, label="predicted (mean)")
     panel.plot(places, truth[order], color=TRUTH, linewidth=1.4, label="true")
     panel.plot([], [], color=SHADE, linewidth=6, label=f"{width:.0%} interval")
     _finish(panel, "windows, by true life")
@@ -66,7 +66,7 @@ def over_cycles(
     panel.fill_between(
         cycles, quantiles[:, low], quantiles[:, high], color=SHADE, linewidth=0, label=f"{width:.0%} interval"
     )
-    panel.plot(cycles, quantiles[:, list(levels).index(0.5)], color=MODEL, label="predicted (median)")
+    panel.plot(cycles, quantiles @ metrics.mean_weights(levels), color=MODEL, label="predicted (mean)")
     if np.isfinite(truth):
         panel.plot(cycles, truth + cycles[-1] - cycles, color=TRUTH, linewidth=1.4, label="true")
     panel.set_title(name, fontsize=10, parse_math=False)

@@ -160,8 +160,9 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     def answer(history, steps):
         scaled = model(inputs(cfg, codec, history, steps)[0], training=False)[:, 0, 0]  # [B, Q]
         quantiles = tf.maximum(scaled * codec.scaler.std[-1] + codec.scaler.mean[-1], 0.0)
+        mean = tf.linalg.matvec(quantiles, tf.constant(metrics.series.mean_weights(wanted), tf.float32))
         shares = tf.tile([wanted], [tf.shape(quantiles)[0], 1])
-        return {"life": quantiles[:, wanted.index(0.5)], "quantiles": quantiles, "levels": shares}
+        return {"life": mean, "quantiles": quantiles, "levels": shares}
 
     @tf.function(input_signature=[history, steps], autograph=False)
     def whole(history, steps):
