@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "zoo").rglob("*.py"))
 # A module imports from its own layer and from earlier ones. Modules of one layer import each other without a circle.
 LAYERS = (
-    ("zoo.errors", "zoo.options"),
+    ("zoo.errors", "zoo.options", "zoo.quiet"),
     ("zoo.data", "zoo.layers"),
     ("zoo.training", "zoo.metrics", "zoo.baselines", "zoo.answers", "zoo.plots"),
     ("zoo.tasks",),
@@ -17,6 +17,7 @@ LAYERS = (
     ("zoo.export",),
     ("zoo.report", "zoo.run_dir", "zoo.run", "zoo.predictions"),
     ("zoo.trainer",),
+    ("zoo.children", "zoo.comparison", "zoo.hyperparameters"),
     ("zoo.cli",),
     ("zoo.__main__",),
 )

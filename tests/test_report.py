@@ -17,6 +17,7 @@ def record(seed: int, accuracy: float) -> dict:
         "task": "toy",
         "recipe": "tasks/toy/small.toml",
         "config": {"reported": None},
+        "split": "test",
         "examples": {"test": 1},
         "metrics": {"accuracy": accuracy, "signature": "nrefs:1", "perplexity": 5.5562},
         "baseline": {"name": "counting", "accuracy": 0.7, "seconds": 0.2},

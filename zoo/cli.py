@@ -1,7 +1,7 @@
-"""The command line: `zoo train TASK`, `zoo predict|evaluate|export RUN_DIR`; `python -m zoo.tasks.TASK …` as well.
+"""The command line: `zoo train|compare|search TASK`, `zoo predict|evaluate|export RUN_DIR`.
 
-Flags are made from a task's Config. `--help` and wrong flags are answered without loading TensorFlow. An error that the
-user can fix is one line on standard error and exit status 2.
+`python -m zoo.tasks.TASK …` works as well. Flags are made from a task's Config. `--help` and wrong flags are answered
+without loading TensorFlow. An error that the user can fix is one line on standard error and exit status 2.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
-from zoo import __version__, options, run_dir
+from zoo import __version__, options, quiet, run_dir
 from zoo import task as tasks
 from zoo.errors import InputError, did_you_mean
 from zoo.task import Task
@@ -28,7 +28,10 @@ VERBS = {
     "predict": "Answers inputs, given as arguments, as lines on standard input, or as a file.",
     "evaluate": "Scores a run on a split of its own data, or of other data.",
     "export": "Writes the next version of the SavedModel and proves that it answers as `predict` does.",
+    "compare": "Trains a grid of variants with several seeds: a table and plots of the metric against its cost.",
+    "search": "Searches for the options that validation likes best; the test split is not read.",
 }
+OF_A_TASK = ("train", "compare", "search")  # their first argument is a task; that of the others is a run directory
 HIDDEN = {"trace": "Traces an export into a folder; a child process of `export` runs it."}
 
 
@@ -52,9 +55,9 @@ def main(arguments: Sequence[str] | None = None, *, task: str | None = None) -> 
             is_task = verb in tasks.summaries()
             guess = f"; did you mean 'train {verb}'?" if is_task else did_you_mean(verb, VERBS)
             raise InputError(f"unknown verb {verb!r}{guess}; the verbs are {', '.join(VERBS)}")
-        if verb == "train" and task is None:
+        if verb in OF_A_TASK and task is None:
             if not words or words[0].startswith("-"):
-                raise InputError(f"zoo train TASK: the tasks are {', '.join(tasks.summaries())}")
+                raise InputError(f"zoo {verb} TASK: the tasks are {', '.join(tasks.summaries())}")
             task, *words = words
         _COMMANDS[verb](tasks.get(task) if task else None, words)
     except InputError as error:
@@ -73,9 +76,10 @@ def _overview() -> str:
     lines = [f"zoo {__version__}: recurrent sequence models, from raw data to a served model", ""]
     lines += [f"  zoo train {name:<14} {summary}" for name, summary in tasks.summaries().items()]
     lines += ["", "Each trains on its bundled sample in seconds. A finished run knows its task:", ""]
-    lines += [
-        f"  zoo {verb} RUN_DIR{' …' if verb == 'predict' else ''}".ljust(28) + VERBS[verb] for verb in list(VERBS)[1:]
-    ]
+    of_a_run = [verb for verb in VERBS if verb not in OF_A_TASK]
+    lines += [f"  zoo {verb} RUN_DIR{' …' if verb == 'predict' else ''}".ljust(28) + VERBS[verb] for verb in of_a_run]
+    lines += ["", "Many runs, one after the other or side by side:", ""]
+    lines += [f"  zoo {verb} TASK …".ljust(28) + VERBS[verb] for verb in OF_A_TASK[1:]]
     return "\n".join(
         [*lines, "", "Every verb has its own --help. `python -m zoo.tasks.TASK` is the same as `zoo train TASK`."]
     )
@@ -123,26 +127,18 @@ def _train_parser(task: Task) -> _Parser:
         epilog="Defaults < --recipe < flags. Afterwards: zoo predict RUN_DIR INPUT …, zoo evaluate RUN_DIR, "
         "zoo export RUN_DIR.",
     )
-    for number, (heading, entries) in enumerate(options.groups(task.Config).items()):
-        group = parser.add_argument_group(heading)
-        for entry in entries:
-            kind, choices, _ = options.kind_of(task.Config, entry.name)
-            default = str(entry.default).lower() if kind is bool else entry.default
-            group.add_argument(
-                "--" + entry.name.replace("_", "-"),
-                type=_boolean if kind is bool else kind,
-                choices=choices or None,
-                default=argparse.SUPPRESS,  # absent flags stay out of the result, so that a recipe can speak
-                metavar=None if choices else {int: "N", float: "X", bool: "true|false"}.get(kind, "TEXT"),
-                help=f"{entry.metadata['help']} (default: {default})".replace("%", "%%"),
-            )
-        if number == 0:
-            group.add_argument("--recipe", metavar="FILE.toml", help="options from a file, such as tasks/*/*.toml")
-            group.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{name}/N)")
-            group.add_argument("--resume", metavar="RUN_DIR", help="continue an interrupted run, with its own options")
+    first = _add_options(parser, task)
+    first.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{name}/N)")
+    first.add_argument("--resume", metavar="RUN_DIR", help="continue an interrupted run, with its own options")
     more = parser.add_argument_group("results")
     more.add_argument("--export-dir", metavar="DIR", default="saved_models", help="default: saved_models")
     more.add_argument("--seeds", metavar="0,1,2", help="one run for each of these seeds, and their mean")
+    more.add_argument(
+        "--until",
+        choices=("validation", "test", "export"),
+        default="export",
+        help="stop before the test split is read, or when it has been scored (default: export)",
+    )
     several = parser.add_argument_group("several processes, with KERAS_BACKEND=jax")
     several.add_argument(
         "--coordinator", metavar="HOST:PORT", help="address of process 0; auto: from Slurm or Kubernetes"
@@ -154,14 +150,32 @@ def _train_parser(task: Task) -> _Parser:
     return parser
 
 
+def _add_options(parser: _Parser, task: Task) -> Any:
+    """Adds the options of a task under their headings, and --recipe. Gives the first group of them."""
+    groups = []
+    for heading, entries in options.groups(task.Config).items():
+        groups.append(parser.add_argument_group(heading))
+        for entry in entries:
+            kind, choices, _ = options.kind_of(task.Config, entry.name)
+            default = str(entry.default).lower() if kind is bool else entry.default
+            groups[-1].add_argument(
+                "--" + entry.name.replace("_", "-"),
+                type=_boolean if kind is bool else kind,
+                choices=choices or None,
+                default=argparse.SUPPRESS,  # absent flags stay out of the result, so that a recipe can speak
+                metavar=None if choices else {int: "N", float: "X", bool: "true|false"}.get(kind, "TEXT"),
+                help=f"{entry.metadata['help']} (default: {default})".replace("%", "%%"),
+            )
+    groups[0].add_argument("--recipe", metavar="FILE.toml", help="options from a file, such as tasks/*/*.toml")
+    return groups[0]
+
+
 def _train(task: Task | None, words: list[str]) -> None:
     assert task
     given = _train_parser(task).parse_all(words)
-    flags = {name: value for name, value in vars(given).items() if name in options.names(task.Config)}
-    _check_resume(given, flags)
-    cfg = options.configure(task.Config, given.recipe, flags)
+    cfg = _configured(task, given, ("recipe", "run_dir", "seeds"))
     seeds = _seeds(given.seeds, cfg.seed)
-    _load_quietly()
+    quiet.load_keras()
     from zoo import report
     from zoo.data.remarks import say
     from zoo.training import devices
@@ -175,13 +189,16 @@ def _train(task: Task | None, words: list[str]) -> None:
             say("\n" + "\n".join(report.run_lines(run.metrics, task.METRICS)))
     if not runs:
         return
-    version = runs[0].export(given.export_dir)
+    version = runs[0].export(given.export_dir) if given.until == "export" else None
     if len(runs) > 1:
         for metric in task.METRICS:
-            values = [run.metrics["metrics"][metric.name] for run in runs]
+            values = [run.metrics["metrics"].get(metric.name) for run in runs]
             if all(isinstance(value, (int, float)) for value in values):
                 mean, spread = (format(f(values), metric.format) for f in (statistics.mean, statistics.stdev))
                 say(f"{metric.name}: {mean} ± {spread} over seeds {given.seeds}")
+    if version is None:
+        say(f"\nrun directory: {', '.join(str(run.directory) for run in runs)}")
+        return
     say("\nanswers")
     rows = runs[0].first_examples(5)
     for example, answer in zip(rows, runs[0].predict(rows), strict=True):
@@ -198,8 +215,9 @@ def _runs(task: Task, given: argparse.Namespace, cfg: Any, seeds: list[int], wor
     from zoo import trainer
     from zoo.data.remarks import say
 
+    test = given.until != "validation"
     if given.resume:
-        yield trainer.resume(task, given.resume)
+        yield trainer.resume(task, given.resume, test=test)
         return
     if cfg.data == "sample":
         say("the bundled sample: generated data, trained in seconds; --data takes real data")
@@ -210,6 +228,7 @@ def _runs(task: Task, given: argparse.Namespace, cfg: Any, seeds: list[int], wor
             directory=f"{given.run_dir}-seed{seed}" if given.run_dir and len(seeds) > 1 else given.run_dir,
             recipe=given.recipe or "defaults",
             command=shlex.join(["python", "-m", f"zoo.tasks.{tasks.name_of(task)}", *words]),
+            test=test,
         )
 
 
@@ -220,15 +239,107 @@ def _seeds(listed: str | None, seed: int) -> list[int]:
         raise InputError(f"--seeds {listed}: expected whole numbers like 0,1,2") from None
 
 
-def _check_resume(given: argparse.Namespace, flags: dict[str, Any]) -> None:
-    if not given.resume:
-        return
-    fixed = [*flags, *(name for name in ("recipe", "run_dir", "seeds") if getattr(given, name) is not None)]
-    if fixed:
+def _configured(task: Task, given: argparse.Namespace, others: Sequence[str]) -> Any:
+    """The Config of defaults < recipe < flags.
+
+    Args:
+        others: names of further flags that do not go with --resume.
+    """
+    flags = {name: value for name, value in vars(given).items() if name in options.names(task.Config)}
+    fixed = [*flags, *(name for name in others if getattr(given, name))]
+    if given.resume and fixed:
         raise InputError(
-            f"--{fixed[0].replace('_', '-')} with --resume: the run continues with the options of its config.toml; "
+            f"--{fixed[0].replace('_', '-')} with --resume: it continues with the options that it began with; "
             "--init starts a new run from the weights of a finished one"
         )
+    return options.configure(task.Config, given.recipe, flags)
+
+
+# ---- compare, search
+
+
+def _grid_parser(task: Task, verb: str) -> tuple[_Parser, Any]:
+    """A parser with all options of the task, and a group for those of the verb."""
+    name = tasks.name_of(task)
+    parser = _Parser(prog=f"zoo {verb} {name}", description=VERBS[verb], epilog="Defaults < --recipe < flags.")
+    own = parser.add_argument_group(verb)
+    own.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{name}/{verb}-N)")
+    own.add_argument("--resume", metavar="DIR", help="continue what was interrupted; finished runs stay")
+    _add_options(parser, task)
+    return parser, own
+
+
+def _compare(task: Task | None, words: list[str]) -> None:
+    assert task
+    parser, own = _grid_parser(task, "compare")
+    own.add_argument("--vary", metavar="NAME=A,B", action="append", default=[], help="an option and its values; repeat")
+    own.add_argument("--seeds", metavar="0,1,2", help="seeds of each variant (default: --seed)")
+    own.add_argument(
+        "--equal-weights", action="store_true", help="choose units: as many trainable weights as the first variant has"
+    )
+    given = parser.parse_all(words)
+    cfg = _configured(task, given, ("recipe", "run_dir", "seeds", "vary", "equal_weights"))
+    from zoo import comparison
+
+    if given.resume:
+        comparison.resume(task, given.resume)
+        return
+    if not given.vary:
+        raise InputError("--vary is missing: name an option and its values, as in --vary cell=lstm,gru")
+    vary: dict[str, list[Any]] = {}
+    for text in given.vary:
+        name, _, listed = text.partition("=")
+        name = name.replace("-", "_")
+        if name in vary:
+            raise InputError(f"--vary {name}: given twice; list all its values in one")
+        vary[name] = [options.parse(task.Config, name, word) for word in listed.split(",")]
+    comparison.begin(
+        task,
+        cfg,
+        vary,
+        seeds=_seeds(given.seeds, cfg.seed),
+        equal_weights=given.equal_weights,
+        directory=given.run_dir,
+        recipe=given.recipe or "defaults",
+        command=shlex.join(["zoo", "compare", tasks.name_of(task), *words]),
+    )
+
+
+def _search(task: Task | None, words: list[str]) -> None:
+    assert task
+    parser, own = _grid_parser(task, "search")
+    own.add_argument(
+        "--space",
+        metavar="NAME=VALUES",
+        action="append",
+        default=[],
+        help="an option and its values, as in cell=lstm,gru, dropout=0..0.6 or units=64..512:log; repeat",
+    )
+    own.add_argument("--trials", metavar="N", type=_positive, help="trials in all (default: 30, or the whole grid)")
+    own.add_argument(
+        "--sampler", choices=("tpe", "grid", "random"), help="how trials are drawn (default: tpe, near good trials)"
+    )
+    own.add_argument("--jobs", metavar="N", type=_positive, help="processes that train at the same time (default: 1)")
+    given = parser.parse_all(words)
+    cfg = _configured(task, given, ("recipe", "run_dir", "space", "sampler"))
+    from zoo import hyperparameters
+
+    if given.resume:
+        hyperparameters.resume(task, given.resume, trials=given.trials, jobs=given.jobs)
+        return
+    if not given.space:
+        raise InputError("--space is missing: name an option and its values, as in --space dropout=0..0.6")
+    hyperparameters.begin(
+        task,
+        cfg,
+        given.space,
+        trials=given.trials,
+        sampler=given.sampler or "tpe",
+        jobs=given.jobs or 1,
+        directory=given.run_dir,
+        recipe=given.recipe or "defaults",
+        command=shlex.join(["zoo", "search", tasks.name_of(task), *words]),
+    )
 
 
 # ---- predict
@@ -381,7 +492,7 @@ def _load(task: Task | None, directory: str, precision: str | None = None) -> An
     if task is not None and found is not task:
         raise InputError(f"{directory} is a run of {tasks.name_of(found)}: python -m zoo.tasks.{tasks.name_of(found)}")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # answers to raw input are made by its operations
-    _load_quietly()
+    quiet.load_keras()
     from zoo.run import Run
 
     run = Run.load(directory, precision=precision)
@@ -391,39 +502,12 @@ def _load(task: Task | None, directory: str, precision: str | None = None) -> An
     return run
 
 
-def _load_quietly() -> None:
-    """Loads Keras and its backend without the lines that TensorFlow's C++ code prints at start.
-
-    They report missing CUDA libraries and CPU instructions. Python's own errors are shown.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _standard_error_hidden():
-        import keras
-
-        if keras.config.backend() == "tensorflow":  # JAX must join other processes before it looks for devices
-            keras.distribution.list_devices()
-
-
-@contextlib.contextmanager
-def _standard_error_hidden() -> Iterator[None]:
-    """Keeps the standard error of this process and of its libraries off the terminal; prints it after a failure."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # a process without a standard error
-        yield
-        return
-    with tempfile.TemporaryFile() as hidden:
-        sys.stderr.flush()
-        os.dup2(hidden.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            hidden.seek(0)
-            os.write(saved, hidden.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
-_COMMANDS = {"train": _train, "predict": _predict, "evaluate": _evaluate, "export": _export, "trace": _trace}
+_COMMANDS = {
+    "train": _train,
+    "predict": _predict,
+    "evaluate": _evaluate,
+    "export": _export,
+    "compare": _compare,
+    "search": _search,
+    "trace": _trace,
+}

@@ -290,6 +290,34 @@ def kind_of(config: type, name: str) -> tuple[type, list[Any], bool]:
     return (type(choices[0]) if choices else hint), choices, optional
 
 
+def parse(config: type, name: str, word: str) -> Any:
+    """The value of one option from a word, such as "0.5", "true" or "lstm"; "none" where the option may be None.
+
+    Raises:
+        InputError: there is no such option, or it does not take this value.
+    """
+    known = names(config)
+    if name not in known:
+        raise InputError(f"unknown option {name!r}{did_you_mean(name, known)}")
+    kind, _, optional = kind_of(config, name)
+    if optional and word == "none":
+        return None
+    try:
+        value = {"true": True, "false": False}[word] if kind is bool else kind(word)
+    except (KeyError, ValueError):
+        expected = "true or false" if kind is bool else kind.__name__
+        raise InputError(f"{name} is {word!r}: expected {expected}") from None
+    check_value(config, name, value)
+    return value
+
+
+def word(value: Any) -> str:
+    """The inverse of `parse`; floats have four significant digits."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def check_value(config: type, name: str, value: Any) -> None:
     """Raises InputError unless `value` has the option's type and keeps its bounds."""
     kind, choices, optional = kind_of(config, name)

@@ -99,24 +99,25 @@ def run_lines(record: dict, metrics: Sequence[Metric]) -> list[str]:
         record: the content of metrics.json.
         metrics: the task's declarations; the metrics are printed in their order, undeclared ones last.
     """
-    baseline, seconds, epochs = record["baseline"], record["seconds"], record["epochs"]
+    baseline, seconds, epochs = record.get("baseline"), record["seconds"], record["epochs"]  # validation has none
     numbers = {name: value for name, value in record["metrics"].items() if isinstance(value, (int, float))}
     order = [m.name for m in reported_first(metrics, record["config"].get("reported")) if m.name in numbers]
     rows = []
     for name in [*order, *(name for name in numbers if name not in order)]:
         metric = find(name, metrics)
-        beside = "" if baseline.get(name) is None else metric.text(baseline[name])
+        beside = metric.text(baseline[name]) if baseline and baseline.get(name) is not None else ""
         rows.append((f"{name} {metric.arrow}".rstrip(), metric.text(numbers[name]), beside))
     names, values, others = (max(map(len, column), default=0) for column in zip(*rows, strict=True))
     lines = [
-        f"test split, {count(record['examples']['test'], 'example')}, epoch {epochs['kept']} of {epochs['run']}",
-        f"  {'':<{names}}  {'zoo':>{values}}   {baseline['name']}",
+        f"{record['split']} split, {count(record['examples'][record['split']], 'example')}, "
+        f"epoch {epochs['kept']} of {epochs['run']}",
+        f"  {'':<{names}}  {'zoo':>{values}}   {baseline['name'] if baseline else ''}".rstrip(),
     ]
     lines += [f"  {name:<{names}}  {value:>{values}}   {beside:>{others}}".rstrip() for name, value, beside in rows]
     lines.append(
         f"  {seconds['setup']:.0f} s set-up, {seconds['train']:.0f} s training "
-        f"({record['tokens_per_second']:,.0f} real tokens per second), {seconds['evaluate']:.0f} s evaluation; "
-        f"baseline {baseline['seconds']:.0f} s"
+        f"({record['tokens_per_second']:,.0f} real tokens per second)"
+        + (f", {seconds['evaluate']:.0f} s evaluation; baseline {baseline['seconds']:.0f} s" if baseline else "")
     )
     return lines
 
@@ -128,12 +129,14 @@ def record(run_dir: Path, tasks: Path) -> None:
     sets may not be given away.
 
     Raises:
-        InputError: the run is not finished.
+        InputError: the run is not finished, or was not scored on the test split.
     """
     path = run_dir / "metrics.json"
     if not path.is_file():
         raise InputError(f"{run_dir} is not a finished run: it has no metrics.json")
     metrics = json.loads(path.read_text(encoding="utf-8"))
+    if metrics["split"] != "test":
+        raise InputError(f"{run_dir} was scored on {metrics['split']} only; train it without --until validation")
     folder = tasks / metrics["task"]
     folder.mkdir(parents=True, exist_ok=True)
     if metrics["data"] == "sample":

@@ -31,20 +31,24 @@ from zoo.task import Task
 from zoo.training import losses
 
 
-def load_splits(task: Task, cfg: Data) -> dict[str, Examples]:
+def load_splits(task: Task, cfg: Data, *, test: bool = True) -> dict[str, Examples]:
     """train, validation and test. A split that the source lacks is held out from train. Prints their sizes.
 
+    Args:
+        test: False leaves the test split out: its file is not read. The others stay as they are.
     Raises:
         InputError: a split is empty, or has an example whose label train lacks.
     """
     found = {split: task.examples(cfg, split) for split in ("train", "validation", "test")}
+    if not test and found["test"] is not None:
+        del found["test"]
     for split, part in found.items():
         if part is not None and not len(part):
             raise InputError(f"--data {cfg.data}: the {split} split has no examples")
     how = splits.by_group("group") if getattr(cfg, "group_column", None) else task.SPLIT
     held_out = []
     for split in ("test", "validation"):
-        if found[split] is None:
+        if split in found and found[split] is None:
             if len(found["train"]) < 3:
                 raise InputError(f"--data {cfg.data}: {len(found['train'])} examples are too few to hold out {split}")
             seed = cfg.seed if split == "validation" else 0  # one test split for all seeds
@@ -52,6 +56,8 @@ def load_splits(task: Task, cfg: Data) -> dict[str, Examples]:
                 found["train"], how, fraction=cfg.validation_share, seed=seed
             )
             held_out.append(split)
+    if not test:
+        found.pop("test", None)  # held out all the same, so that the other splits stay as they are
     whole = {split: len(part) for split, part in found.items()}
     found = {split: examples.limit(part, cfg.limit, seed=cfg.seed) for split, part in found.items()}
     label = tasks.optional(task, "LABELS")

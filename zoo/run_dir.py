@@ -26,13 +26,12 @@ import keras
 import tomli_w
 
 from zoo import task as tasks
-from zoo.data import cache
+from zoo.data import atomic, cache
 from zoo.data import codec as codecs
 from zoo.errors import InputError
 from zoo.export import publish
 from zoo.options import Training
 from zoo.task import Task
-from zoo.training import checkpoints
 
 FORMAT = 2  # of a run directory
 LAST_LINE = "# end"  # of config.toml: options cut off at the end of the file would silently take their defaults
@@ -65,7 +64,7 @@ def begin(directory: Path, task: Task, cfg: Training, codec: codecs.Codec, origi
     codec.save(directory / "codec")
     head = {"task": tasks.name_of(task), "format": FORMAT, **origin, "codec": cache.checksum(directory / "codec")}
     comments = "".join(f"# {line}\n" for line in tomli_w.dumps(head).splitlines())
-    checkpoints.write(directory / "config.toml", f"{comments}{cfg.to_toml()}{LAST_LINE}\n")
+    atomic.write(directory / "config.toml", f"{comments}{cfg.to_toml()}{LAST_LINE}\n")
 
 
 def read_origin(directory: Path) -> tuple[Task, dict[str, Any]]:
@@ -132,7 +131,7 @@ def is_finished(directory: Path) -> bool:
 
 def finish(directory: Path, record: dict[str, Any]) -> None:
     """Writes the record of a finished run and removes its checkpoints."""
-    checkpoints.write(directory / "metrics.json", json.dumps(record, indent=2) + "\n")
+    atomic.write(directory / "metrics.json", json.dumps(record, indent=2) + "\n")
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
 
 

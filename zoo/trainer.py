@@ -21,7 +21,7 @@ import numpy as np
 
 from zoo import __version__, run_dir
 from zoo import task as tasks
-from zoo.data import batching, cache, examples, remarks
+from zoo.data import atomic, batching, cache, examples, remarks
 from zoo.data.codec import Codec
 from zoo.data.examples import Examples
 from zoo.data.remarks import say
@@ -42,6 +42,7 @@ def train(
     directory: str | os.PathLike[str] | None = None,
     recipe: str = "defaults",
     command: str = "",
+    test: bool = True,
 ) -> Run:
     """Trains, evaluates on the test split once, and records everything in a new run directory.
 
@@ -49,6 +50,7 @@ def train(
         cfg: the options; by default the task's own defaults.
         directory: where the run goes; by default runs/TASK/N.
         recipe, command: recorded with the numbers.
+        test: False leaves the test split unread; the recorded metrics are those of validation.
     Raises:
         InputError: unusable data, or `directory` exists. Nothing has been written then.
         checkpoints.Interrupted: Ctrl-C or SIGTERM; `resume` continues.
@@ -56,12 +58,14 @@ def train(
     path = run_dir.new(tasks.name_of(task), directory) if devices.writes() else _scratch()
     origin = {"recipe": recipe, "command": command, "commit": run_dir.commit()}
     with checkpoints.resumable(path, tasks.name_of(task)) as stop:
-        return _run(task, cfg if cfg is not None else task.Config(), path, origin, stop)
+        return _run(task, cfg if cfg is not None else task.Config(), path, origin, stop, test=test)
 
 
-def resume(task: Task, directory: str | os.PathLike[str]) -> Run:
+def resume(task: Task, directory: str | os.PathLike[str], *, test: bool = True) -> Run:
     """Continues an interrupted run and gives the result of an uninterrupted one.
 
+    Args:
+        test: as for `train`.
     Raises:
         InputError: there is no such run, it is finished, or its files or data have changed.
     """
@@ -74,7 +78,7 @@ def resume(task: Task, directory: str | os.PathLike[str]) -> Run:
     state = checkpoints.latest(path / "checkpoints")
     say(f"resuming {path}: " + (f"epoch {state.epoch + 1}, {state.steps} steps done" if state else "from the start"))
     with checkpoints.resumable(path, tasks.name_of(task)) as stop:
-        return _run(task, cfg, path, origin, stop, state)
+        return _run(task, cfg, path, origin, stop, state, test=test)
 
 
 def _run(
@@ -84,6 +88,8 @@ def _run(
     origin: dict[str, Any],
     stop: checkpoints.Stop,
     state: checkpoints.State | None = None,
+    *,
+    test: bool,
 ) -> Run:
     began = time.perf_counter()
     device = devices.prepare(precision=cfg.precision, seed=cfg.seed)
@@ -91,7 +97,7 @@ def _run(
 
     reported_first(task.METRICS, cfg.reported)  # a wrong name is an error now, not after hours of training
     # 1. Raw examples, and everything that is learned from the training split except the weights.
-    data = load_splits(task, cfg)
+    data = load_splits(task, cfg, test=test)
     first = _first(task, cfg) if cfg.init and not state else None
     codec: Codec = (
         first.codec if first else run_dir.read_codec(directory, origin) if state else task.codec(cfg, data["train"])
@@ -136,8 +142,8 @@ def _run(
         run_dir.begin(directory, task, cfg, codec, origin)
     run = Run(task, cfg, codec, model, directory)
     run.data = data
-    report["repeated"] = {split: _repeated(run, data["train"], data[split]) for split in ("validation", "test")}
-    checkpoints.write(directory / "data.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    report["repeated"] = {split: _repeated(run, data["train"], data[split]) for split in data if split != "train"}
+    atomic.write(directory / "data.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     watch = callbacks.for_run(
         cfg,
         directory,
@@ -171,7 +177,7 @@ def _run(
     if not devices.writes():
         return run
 
-    # 5. Saved, drawn, evaluated once on the test split, recorded.
+    # 5. Saved, drawn, evaluated once on the test split unless that is left out, recorded.
     seconds["train"] = watch.progress.total
     run_dir.save_model(model, directory)
     finished = _finish(task, run, data["validation"])
@@ -182,22 +188,28 @@ def _run(
     learning.gradient_norm(history, plots / "gradient_norm.png", clip_norm=cfg.clip_norm)
     edges = np.array([edges for _, edges in batches.shapes])
     lengths.histogram(caches["train"].lengths, edges, plots / "lengths.png", efficiency=efficiency)
-    scores = run.report()
+    kept = {key: values[best] for key, values in history.items() if key.startswith("val_")} | finished
+    if test:
+        scores = run.report()
+        if len(scores["baselines"]) == 1:
+            del scores["baselines"]
+    else:
+        scores = {"metrics": {key.removeprefix("val_"): value for key, value in kept.items()}}
+    seconds |= scores.pop("seconds", {})
     run.metrics = run_dir.rounded(
         {
             "task": tasks.name_of(task),
             "recipe": origin["recipe"],
             "data": cfg.data,
-            "split": "test",
+            "split": "test" if test else "validation",
             "examples": {split: len(part) for split, part in data.items()},
-            "metrics": scores["metrics"],
-            "baseline": scores["baseline"],
-            **({"baselines": scores["baselines"]} if len(scores["baselines"]) > 1 else {}),
-            "validation": {key: values[best] for key, values in history.items() if key.startswith("val_")} | finished,
-            "seconds": seconds | scores["seconds"],
+            **scores,
+            "validation": kept,
+            "seconds": seconds,
             "tokens_per_second": int(caches["train"].lengths.sum()) * watch.progress.epochs / watch.progress.seconds,
             "padding_efficiency": efficiency,
             "parameters": model.count_params(),
+            "trainable_parameters": sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
             "seed": cfg.seed,
             "epochs": {"run": watch.progress.epochs, "kept": best + 1},
             **dataclasses.asdict(device),

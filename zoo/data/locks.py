@@ -9,26 +9,36 @@ from typing import Any
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, waiting: str = "") -> Iterator[int]:
     """Waits until no other process or thread has locked `path`, and locks it inside the `with` block.
 
     The operating system releases the lock of a process that is killed. The file itself stays and has no content.
+
+    Args:
+        waiting: a line that is printed if another has the lock.
+    Yields:
+        the descriptor of the file. Where there is fork, a child that inherits it holds the lock too, until it ends.
     """
     with path.open("ab") as file:
-        unlock = _lock(file.fileno())
+        unlock = _lock(file.fileno(), waiting)
         try:
-            yield
+            yield file.fileno()
         finally:
             unlock()
 
 
-def _lock(descriptor: int) -> Any:
+def _lock(descriptor: int, waiting: str) -> Any:
     """Locks an open file; gives the function that unlocks it."""
     try:
         import fcntl
     except ImportError:
         return _lock_on_windows(descriptor)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if waiting:
+            print(waiting, flush=True)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     return lambda: fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 

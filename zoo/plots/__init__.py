@@ -5,6 +5,7 @@ from zoo.plots import (
     attention,
     calibration,
     confusion,
+    costs,
     forecasts,
     learning,
     lengths,
@@ -15,6 +16,7 @@ from zoo.plots import (
     spans,
     tables,
     tags,
+    trials,
 )
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "attention",
     "calibration",
     "confusion",
+    "costs",
     "forecasts",
     "learning",
     "lengths",
@@ -32,4 +35,5 @@ __all__ = [
     "spans",
     "tables",
     "tags",
+    "trials",
 ]

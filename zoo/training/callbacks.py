@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 
+from zoo.data import atomic
 from zoo.data.batching import Planned
 from zoo.errors import InputError
 from zoo.metrics.metric import Metric, direction
@@ -78,7 +79,7 @@ class History(keras.callbacks.History):
         names = sorted(self.history)
         text = io.StringIO()
         csv.writer(text).writerows([["epoch", *names], *zip(self.epoch, *map(self.history.get, names), strict=True)])
-        checkpoints.write(self.path, text.getvalue())
+        atomic.write(self.path, text.getvalue())
 
 
 class FreeRunning(keras.callbacks.Callback):
@@ -132,7 +133,7 @@ class StopAtNaN(keras.callbacks.Callback):
         rows = [int(row) for row in self.batches.plan(self.epoch)[batch].rows if row >= 0]
         norms = [f"{norm:.3g}" for norm in optimizers.of(self.model).recent_norms]
         where = {"epoch": self.epoch + 1, "step": batch + 1, "rows of train": rows, "gradient norms": norms}
-        checkpoints.write(self.path, json.dumps(where) + "\n")
+        atomic.write(self.path, json.dumps(where) + "\n")
         raise Diverged(
             f"the loss is {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}: rows {rows[0]}, … of train, "
             f"gradient norms {', '.join(norms)} (all in {self.path}). Try a lower --learning-rate (now "

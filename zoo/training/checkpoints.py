@@ -137,13 +137,6 @@ class State:
         return cls(about["epoch"], about["steps"], about["run"], about["callbacks"], variables, best)
 
 
-def write(path: Path, text: str) -> None:
-    """Replaces a text file in one step: a reader finds either the old text or the new one."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="")
-    temporary.replace(path)
-
-
 def _files(folder: Path) -> list[Path]:
     """The checkpoint files, newest first."""
     return sorted(folder.glob("*.npz"), reverse=True)
