@@ -27,6 +27,7 @@ VERBS = {
     "train": "Trains, evaluates on the test split, exports a SavedModel, and shows a few answers.",
     "predict": "Answers inputs, given as arguments, as lines on standard input, or as a file.",
     "evaluate": "Scores a run on a split of its own data, or of other data.",
+    "inspect": "Draws what happens inside for one input: states and gates, which steps mattered, how far it remembers.",
     "export": "Writes the next version of the SavedModel and proves that it answers as `predict` does.",
 }
 HIDDEN = {"trace": "Traces an export into a folder; a child process of `export` runs it."}
@@ -73,9 +74,8 @@ def _overview() -> str:
     lines = [f"zoo {__version__}: recurrent sequence models, from raw data to a served model", ""]
     lines += [f"  zoo train {name:<14} {summary}" for name, summary in tasks.summaries().items()]
     lines += ["", "Each trains on its bundled sample in seconds. A finished run knows its task:", ""]
-    lines += [
-        f"  zoo {verb} RUN_DIR{' …' if verb == 'predict' else ''}".ljust(28) + VERBS[verb] for verb in list(VERBS)[1:]
-    ]
+    more = {"predict": " …", "inspect": " …"}
+    lines += [f"  zoo {verb} RUN_DIR{more.get(verb, '')}".ljust(28) + VERBS[verb] for verb in list(VERBS)[1:]]
     return "\n".join(
         [*lines, "", "Every verb has its own --help. `python -m zoo.tasks.TASK` is the same as `zoo train TASK`."]
     )
@@ -275,7 +275,7 @@ def _predict(task: Task | None, words: list[str]) -> None:
         print(json.dumps(told, ensure_ascii=False) if as_json else run.task.show(question, answer))
 
 
-# ---- evaluate, export, trace
+# ---- evaluate, inspect, export, trace
 
 
 def _evaluate(task: Task | None, words: list[str]) -> None:
@@ -329,6 +329,24 @@ def _backtest(run: Any, given: argparse.Namespace) -> None:
         values = [row[metric.name] for row in rows]
         parts = "  ".join(f"{metric.text(value):>8}" for value in values)
         print(f"{metric.name:<12} {metric.text(statistics.mean(values)):>8}   in turn: {parts}")
+
+
+def _inspect(task: Task | None, words: list[str]) -> None:
+    parser = _run_parser(task, "inspect")
+    parser.add_argument("input", metavar="INPUT", help="a text, or a file where `predict` takes one")
+    parser.add_argument(
+        "--output", metavar="DIR", help="for pictures and inspection.json (default: RUN_DIR/inspection)"
+    )
+    parser.add_argument("--step", metavar="N", type=_positive, help="explain the answer at this step alone, from 1")
+    parser.add_argument("--json", action="store_true", help="print inspection.json instead of a summary")
+    given = parser.parse_all(words)
+    run = _load(task, given.run_dir, precision="float32")
+    from zoo import inspection
+
+    folder = Path(given.output or Path(given.run_dir) / "inspection")
+    found = inspection.inspect(run, given.input, folder, step=given.step)
+    print(json.dumps(found, ensure_ascii=False) if given.json else "\n".join(inspection.summary(found)))
+    print(f"pictures: {folder}", file=sys.stderr)
 
 
 def _export(task: Task | None, words: list[str]) -> None:
@@ -426,4 +444,11 @@ def _standard_error_hidden() -> Iterator[None]:
             os.close(saved)
 
 
-_COMMANDS = {"train": _train, "predict": _predict, "evaluate": _evaluate, "export": _export, "trace": _trace}
+_COMMANDS = {
+    "train": _train,
+    "predict": _predict,
+    "evaluate": _evaluate,
+    "inspect": _inspect,
+    "export": _export,
+    "trace": _trace,
+}

@@ -165,13 +165,17 @@ class RecurrentEncoder(keras.layers.Layer):
         if self.carried:
             fresh = ops.zeros((ops.shape(sequence)[0],), "int32") if fresh is None else fresh
             carried = ops.cast(self.carried.read(fresh, training=training), self.compute_dtype)
-        steps, last, after = self._read(sequence, carried, keep_mask, training)
+        steps, last, after = self.read(sequence, carried, keep_mask, training)
         if self.carried:
             self.carried.write(ops.concatenate(after, axis=-1), training=training)
         return steps, last
 
-    def _read(self, sequence, state, keep_mask, training):
-        """→ steps float[B, T, D], the last output float[B, D], and all states after the steps, each float[B, …]."""
+    def read(self, sequence, state=None, keep_mask=None, training=None):
+        """One pass that carries nothing: from `state` float[B, state_size], or from zero.
+
+        Returns:
+            steps float[B, T, D], the state float[B, D] as in a call, and all states after the steps, each float[B, …].
+        """
         if self.cell == "transformer":
             sequence = self.dropouts[0](sequence, training=training)
             steps, after = self.stack[0](sequence, keep_mask, state, training=training)
@@ -211,7 +215,7 @@ class RecurrentEncoder(keras.layers.Layer):
         """
         if self.bidirectional:
             raise ValueError("a bidirectional encoder needs the whole sequence; build it with bidirectional=False")
-        steps, _, after = self._read(sequence, ops.cast(state, self.compute_dtype), keep_mask, False)
+        steps, _, after = self.read(sequence, ops.cast(state, self.compute_dtype), keep_mask, False)
         return steps, ops.cast(ops.concatenate(after, axis=-1), state.dtype)
 
     def compute_output_shape(self, sequence_shape, keep_mask_shape=None, fresh_shape=None):
