@@ -101,6 +101,14 @@ def test_one_step_of_the_output_is_explained_alone(tmp_path):
         inspection.inspect(run, "They fish.", tmp_path / "no", step=4)
 
 
+def test_a_single_step_can_be_inspected(tmp_path):
+    run = run_of("pos_tagging", tmp_path, cell="simple", output="softmax")
+    found = inspection.inspect(run, "fish", tmp_path / "out")
+    (looked,) = found["encoders"].values()
+    assert found["steps"] == ["fish"]
+    assert np.isfinite(looked["without"] + looked["gradient_times_input"]).all()
+
+
 def test_a_model_without_an_encoder_is_refused(tmp_path):
     run = run_of("forecasting", tmp_path, network="segments")
     with pytest.raises(InputError, match="has no recurrent encoder"):

@@ -140,15 +140,14 @@ def _look(run: Run, encoder: layers.RecurrentEncoder, x: Any, *, step: int | Non
     before = keras.Model(run.model.input, given)
     after = keras.Model((run.model.input, *encoder.output), run.model.output)
     vectors = tf.cast(before(x, training=False), tf.float32)  # [1, T, F]
-    steps, state, traced = traces.trace(encoder, vectors)
-    fast = encoder.read(vectors, training=False)[:2]
-    explained = _explain(run, after((x, steps, state), training=False), step, way)
-
     with tf.GradientTape() as tape:
         tape.watch(vectors)
-        plain = traces.trace(encoder, vectors)[:2]
-        value = explained.of(after((x, *plain), training=False))
+        *plain, traced = traces.trace(encoder, vectors)
+        outputs = after((x, *plain), training=False)
+        explained = _explain(run, outputs, step, way)
+        value = explained.of(outputs)
     gradient = tape.gradient(value, vectors)
+    fast = encoder.read(vectors, training=False)[:2]
     return {
         "explained": explained.what,
         "value": float(value[0]),
@@ -166,10 +165,14 @@ def _look(run: Run, encoder: layers.RecurrentEncoder, x: Any, *, step: int | Non
 
 
 def _without(encoder, after: keras.Model, explained: Explained, x: Any, vectors: tf.Tensor) -> np.ndarray:
-    """float[T]: the explained value if the encoder skips one step like padding, and repeats the output before it."""
+    """float[T]: the explained value if the encoder skips one step like padding, and repeats the output before it.
+
+    A single step is replaced by zeros instead.
+    """
     T, found = vectors.shape[1], []
     if T == 1:
-        return np.full(1, float("nan"))
+        steps, state, _ = encoder.read(tf.zeros_like(vectors), training=False)
+        return explained.of(after((x, steps, state), training=False)).numpy()
     for start in range(0, T, ROWS):
         left_out = np.arange(start, min(start + ROWS, T))
         kept = np.array([np.delete(np.arange(T), t) for t in left_out])  # [B, T - 1]

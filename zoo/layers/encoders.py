@@ -3,9 +3,8 @@
 word ids → WordDropout → embedding → RecurrentEncoder → one vector per step, and the final state → Pooling → one vector
 """
 
-import typing
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import keras
 from keras import ops
@@ -16,7 +15,7 @@ from zoo.layers.self_attention import Transformer
 from zoo.options import Cell
 
 RECURRENT = {"simple": SimpleRNN, "lstm": LSTM, "gru": GRU}
-CELLS = typing.get_args(Cell)
+CELLS = get_args(Cell)
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -42,8 +42,9 @@ def start(model: keras.Model, directory: str | os.PathLike[str]) -> dict[str, st
     """
     source = keras.models.load_model(Path(directory) / "model.keras", compile=False)
     first = model.get_layer("encoder").stack[0]
-    if model.get_layer("encoder").cell == "transformer":
-        raise InputError("--init-encoder starts recurrent layers, which read one direction each; --cell sets them")
+    encoders = [model.get_layer("encoder"), *(one for one in source.layers if isinstance(one, RecurrentEncoder))]
+    if any(encoder.cell == "transformer" for encoder in encoders):
+        raise InputError(f"--init-encoder {directory} starts recurrent layers only; train both with --cell lstm or gru")
     ways = {"forward": first}
     if model.get_layer("encoder").bidirectional:
         ways = {"forward": first.forward_layer, "backward": first.backward_layer}
