@@ -15,7 +15,7 @@ LAYERS = (
     ("zoo.tasks",),
     ("zoo.task",),
     ("zoo.export",),
-    ("zoo.report", "zoo.run_dir", "zoo.run", "zoo.predictions"),
+    ("zoo.report", "zoo.run_dir", "zoo.run", "zoo.predictions", "zoo.inspection"),
     ("zoo.trainer",),
     ("zoo.children", "zoo.comparison", "zoo.hyperparameters"),
     ("zoo.cli",),

@@ -70,7 +70,7 @@ def test_every_option_of_every_task_has_help_and_a_valid_default(name):
         ("units = 1.5", "units is 1.5: expected int"),
         ("units = true", "units is True: expected int"),
         ("jit = true", "jit is True: expected one of auto, on, off"),
-        ('cell = "lsmt"', "cell is 'lsmt': expected one of simple, lstm, gru; did you mean 'lstm'?"),
+        ('cell = "lsmt"', "cell is 'lsmt': expected one of simple, lstm, gru, transformer; did you mean 'lstm'?"),
         ("units = ", "recipe.toml cannot be read"),
     ],
 )

@@ -27,6 +27,7 @@ VERBS = {
     "train": "Trains, evaluates on the test split, exports a SavedModel, and shows a few answers.",
     "predict": "Answers inputs, given as arguments, as lines on standard input, or as a file.",
     "evaluate": "Scores a run on a split of its own data, or of other data.",
+    "inspect": "Draws what happens inside for one input: states and gates, which steps mattered, how far it remembers.",
     "export": "Writes the next version of the SavedModel and proves that it answers as `predict` does.",
     "compare": "Trains a grid of variants with several seeds: a table and plots of the metric against its cost.",
     "search": "Searches for the options that validation likes best; the test split is not read.",
@@ -76,8 +77,9 @@ def _overview() -> str:
     lines = [f"zoo {__version__}: recurrent sequence models, from raw data to a served model", ""]
     lines += [f"  zoo train {name:<14} {summary}" for name, summary in tasks.summaries().items()]
     lines += ["", "Each trains on its bundled sample in seconds. A finished run knows its task:", ""]
+    more = {"predict": " …", "inspect": " …"}
     of_a_run = [verb for verb in VERBS if verb not in OF_A_TASK]
-    lines += [f"  zoo {verb} RUN_DIR{' …' if verb == 'predict' else ''}".ljust(28) + VERBS[verb] for verb in of_a_run]
+    lines += [f"  zoo {verb} RUN_DIR{more.get(verb, '')}".ljust(28) + VERBS[verb] for verb in of_a_run]
     lines += ["", "Many runs, one after the other or side by side:", ""]
     lines += [f"  zoo {verb} TASK …".ljust(28) + VERBS[verb] for verb in OF_A_TASK[1:]]
     return "\n".join(
@@ -386,7 +388,7 @@ def _predict(task: Task | None, words: list[str]) -> None:
         print(json.dumps(told, ensure_ascii=False) if as_json else run.task.show(question, answer))
 
 
-# ---- evaluate, export, trace
+# ---- evaluate, inspect, export, trace
 
 
 def _evaluate(task: Task | None, words: list[str]) -> None:
@@ -440,6 +442,24 @@ def _backtest(run: Any, given: argparse.Namespace) -> None:
         values = [row[metric.name] for row in rows]
         parts = "  ".join(f"{metric.text(value):>8}" for value in values)
         print(f"{metric.name:<12} {metric.text(statistics.mean(values)):>8}   in turn: {parts}")
+
+
+def _inspect(task: Task | None, words: list[str]) -> None:
+    parser = _run_parser(task, "inspect")
+    parser.add_argument("input", metavar="INPUT", help="a text, or a file where `predict` takes one")
+    parser.add_argument(
+        "--output", metavar="DIR", help="for pictures and inspection.json (default: RUN_DIR/inspection)"
+    )
+    parser.add_argument("--step", metavar="N", type=_positive, help="explain the answer at this step alone, from 1")
+    parser.add_argument("--json", action="store_true", help="print inspection.json instead of a summary")
+    given = parser.parse_all(words)
+    run = _load(task, given.run_dir, precision="float32")
+    from zoo import inspection
+
+    folder = Path(given.output or Path(given.run_dir) / "inspection")
+    found = inspection.inspect(run, given.input, folder, step=given.step)
+    print(json.dumps(found, ensure_ascii=False) if given.json else "\n".join(inspection.summary(found)))
+    print(f"pictures: {folder}", file=sys.stderr)
 
 
 def _export(task: Task | None, words: list[str]) -> None:
@@ -506,6 +526,7 @@ _COMMANDS = {
     "train": _train,
     "predict": _predict,
     "evaluate": _evaluate,
+    "inspect": _inspect,
     "export": _export,
     "compare": _compare,
     "search": _search,

@@ -18,6 +18,8 @@ from typing import Any, Literal, Self
 
 from zoo.errors import InputError, did_you_mean
 
+Cell = Literal["simple", "lstm", "gru", "transformer"]  # of an encoder
+
 
 def option(default: Any, help: str, *, low: float | None = None, high: float | None = None, basic: bool = False) -> Any:
     """A field of a Config: its default, its line in `--help`, and its bounds (inclusive).
@@ -139,8 +141,11 @@ class Forward(Group):
     heading = "recurrent layers"
 
     units: int = option(64, "size of the recurrent state in each direction", low=1, basic=True)
-    cell: Literal["simple", "lstm", "gru"] = option("lstm", "recurrent cell", basic=True)
+    cell: Cell = option(
+        "lstm", "recurrent cell; or transformer: self-attention with as many weights as the LSTM", basic=True
+    )
     layers: int = option(1, "recurrent layers", low=1)
+    window: int = option(256, "earlier steps that each layer of a Transformer sees, if it reads forwards", low=1)
     residual: bool = option(False, "add each recurrent layer's input to its output")
     dropout: float = option(0.3, "share of features dropped before each layer", low=0, high=0.95, basic=True)
     variational: bool = option(True, "drop the same features at all steps of a sequence")

@@ -26,7 +26,7 @@ from zoo.data.codec import Codec
 from zoo.data.examples import Examples
 from zoo.data.remarks import say
 from zoo.errors import InputError
-from zoo.layers import recurrent
+from zoo.layers import carried, recurrent
 from zoo.metrics.metric import direction, from_model, reported_first
 from zoo.options import Training
 from zoo.plots import learning, lengths
@@ -208,7 +208,7 @@ def _run(
             "seconds": seconds,
             "tokens_per_second": int(caches["train"].lengths.sum()) * watch.progress.epochs / watch.progress.seconds,
             "padding_efficiency": efficiency,
-            "parameters": model.count_params(),
+            "parameters": carried.count_weights(model),
             "trainable_parameters": sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
             "seed": cfg.seed,
             "epochs": {"run": watch.progress.epochs, "kept": best + 1},

@@ -21,7 +21,7 @@ def numpy(value) -> np.ndarray:
     return keras.ops.convert_to_numpy(value)
 
 
-@pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
+@pytest.mark.parametrize("cell", ["simple", "lstm", "gru", "transformer"])
 @pytest.mark.parametrize("training", [True, False])
 def test_windows_are_one_long_pass(cell, training):
     layer = encoder(cell)
@@ -29,8 +29,8 @@ def test_windows_are_one_long_pass(cell, training):
     parts = [
         layer(LONG[:, start : start + 4], fresh=NONE if start else EVERY, training=training) for start in (0, 4, 8)
     ]
-    np.testing.assert_allclose(np.concatenate([numpy(steps) for steps, _ in parts], axis=1), numpy(whole), atol=1e-6)
-    np.testing.assert_allclose(numpy(parts[-1][1]), numpy(last), atol=1e-6)
+    np.testing.assert_allclose(np.concatenate([numpy(steps) for steps, _ in parts], axis=1), numpy(whole), atol=1e-5)
+    np.testing.assert_allclose(numpy(parts[-1][1]), numpy(last), atol=1e-5)
 
 
 def test_a_carried_state_keeps_the_fast_path():

@@ -32,6 +32,7 @@ def run_of(**options) -> Run:
         {"unit": "subwords", "direction": "backward", "top_k": 3},
         {"unit": "characters", "form": "documents", "direction": "backward", "top_p": 0.9},
         {"unit": "uncased", "direction": "both", "sampled": 5},
+        {"cell": "transformer", "layers": 2, "window": 3},
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )

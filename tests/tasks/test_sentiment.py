@@ -116,6 +116,7 @@ def test_a_classifier_starts_from_a_language_model(pretrained, tmp_path):
     [
         ({"units": 9}, "set --embedding and --units"),
         ({"cell": "gru"}, "its cell is lstm"),
+        ({"cell": "transformer"}, "starts recurrent layers only"),
         ({}, "is not a trained run"),
     ],
 )

@@ -51,6 +51,16 @@ def other() -> Run:
     )
 
 
+def test_a_transformer_reads_and_a_gru_writes():
+    run = run_of(cell="transformer", layers=2, beams=1)
+    assert run.model.get_layer("encoder").cell == "transformer"
+    assert run.model.get_layer("decoder").cells[0].cell == "gru"
+    together = run.predict([pair["source"] for pair in PAIRS])
+    for pair, answer in zip(PAIRS, together, strict=True):
+        (alone,) = run.predict([pair["source"]])
+        assert alone["translation"] == answer["translation"]
+
+
 @pytest.mark.parametrize("which", ["run", "other"])
 def test_every_sentence_is_answered_alone_as_in_company(which, request):
     run = request.getfixturevalue(which)

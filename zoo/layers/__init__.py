@@ -4,7 +4,7 @@ from zoo.layers import cells, crf, recurrent
 from zoo.layers.anomalies import AlarmRule
 from zoo.layers.characters import CharCNN, CharRNN, spelling
 from zoo.layers.context import ContextStates
-from zoo.layers.decoders import AttentionDecoder
+from zoo.layers.decoders import AttentionDecoder, decoder_cell
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
 from zoo.layers.images import ImageEncoder, everywhere
 from zoo.layers.notes import ChordContext, IntervalLogits
@@ -39,6 +39,7 @@ __all__ = [
     "WordDropout",
     "cells",
     "crf",
+    "decoder_cell",
     "everywhere",
     "read_words",
     "recurrent",

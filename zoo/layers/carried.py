@@ -70,6 +70,12 @@ class CarriedState(keras.layers.Layer):
         return super().get_config() | {"streams": self.streams, "size": self.size}
 
 
+def count_weights(model: keras.Model) -> int:
+    """The number of the model's weights, without the states that it carries."""
+    carried = (layer for layer in model._flatten_layers() if isinstance(layer, CarriedState))
+    return model.count_params() - sum(layer.count_params() for layer in carried)
+
+
 def _context():
     """TensorFlow's replica context where several devices share this step; else None."""
     if keras.config.backend() != "tensorflow":

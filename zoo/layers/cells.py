@@ -47,6 +47,14 @@ def gru_step(x, states, weights):
         the new [h], which is also the output.
     """
     (h,) = states
+    update, _, candidate = gru_gates(x, states, weights)
+    h = update * h + (1 - update) * candidate  # [B, units]
+    return [h]
+
+
+def gru_gates(x, states, weights):
+    """Update gate, reset gate and candidate, each float[B, units]; the arguments are those of `gru_step`."""
+    (h,) = states
     kernel, recurrent_kernel, bias = weights
     from_input = ops.matmul(x, kernel) + bias[0]  # [B, 3*units]
     from_state = ops.matmul(h, recurrent_kernel) + bias[1]  # [B, 3*units]
@@ -55,9 +63,7 @@ def gru_step(x, states, weights):
 
     update = ops.sigmoid(update_x + update_h)  # 1 keeps the old state
     reset = ops.sigmoid(reset_x + reset_h)  # 0 forgets the old state in the candidate
-    candidate = ops.tanh(candidate_x + reset * candidate_h)
-    h = update * h + (1 - update) * candidate  # [B, units]
-    return [h]
+    return update, reset, ops.tanh(candidate_x + reset * candidate_h)
 
 
 def lstm_step(x, states, weights):
@@ -72,14 +78,23 @@ def lstm_step(x, states, weights):
     Returns:
         the new [h, c]; h is also the output.
     """
-    h, c = states
+    _, c = states
+    write, forget, candidate, read = lstm_gates(x, states, weights)
+    c = forget * c + write * candidate
+    h = read * ops.tanh(c)
+    return [h, c]
+
+
+def lstm_gates(x, states, weights):
+    """Input gate, forget gate, candidate and output gate, each float[B, units]; the arguments are those of `lstm_step`.
+
+    1 writes the candidate, keeps the memory, or shows it.
+    """
+    h, _ = states
     kernel, recurrent_kernel, bias = weights
     gates = ops.matmul(x, kernel) + ops.matmul(h, recurrent_kernel) + bias  # [B, 4*units]
     write, forget, candidate, read = ops.split(gates, 4, axis=-1)  # [B, units] each
-
-    c = ops.sigmoid(forget) * c + ops.sigmoid(write) * ops.tanh(candidate)
-    h = ops.sigmoid(read) * ops.tanh(c)
-    return [h, c]
+    return ops.sigmoid(write), ops.sigmoid(forget), ops.tanh(candidate), ops.sigmoid(read)
 
 
 def unroll(step, x, states, keep_mask=None):

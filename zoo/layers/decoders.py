@@ -22,6 +22,11 @@ CELLS = {"gru": GRU, "lstm": LSTM}
 BRIDGES = ("mean", "last", "zeros")
 
 
+def decoder_cell(cell: str) -> str:
+    """The cell of a decoder for the memory of an encoder with `cell`: the same, or a GRU if no decoder has it."""
+    return cell if cell in CELLS else "gru"
+
+
 @keras.saving.register_keras_serializable("zoo")
 class DecoderCell(keras.layers.Layer):
     """One `zoo.layers.GRU` or `LSTM`, for whole sequences or step by step, with the same weights.

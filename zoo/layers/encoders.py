@@ -4,16 +4,18 @@ word ids → WordDropout → embedding → RecurrentEncoder → one vector per s
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, get_args
 
 import keras
 from keras import ops
 
 from zoo.layers.carried import CarriedState
 from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
+from zoo.layers.self_attention import Transformer
+from zoo.options import Cell
 
-CELLS = {"simple": SimpleRNN, "lstm": LSTM, "gru": GRU}
-Cell = Literal["simple", "lstm", "gru"]
+RECURRENT = {"simple": SimpleRNN, "lstm": LSTM, "gru": GRU}
+CELLS = get_args(Cell)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -62,19 +64,22 @@ class WordDropout(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class RecurrentEncoder(keras.layers.Layer):
-    """Reads a sequence with stacked recurrent layers, from both ends if `bidirectional`.
+    """Reads a sequence with stacked recurrent layers, from both ends if `bidirectional`; or with a Transformer.
 
     Args:
         units: size of the state in each direction.
-        cell: "simple", "lstm" or "gru".
-        layers: number of recurrent layers on top of each other.
+        cell: "simple", "lstm" or "gru"; or "transformer", self-attention with as many weights as the LSTM of the same
+            units, layers and directions. Its steps see all others if `bidirectional`, else those before them.
+        layers: number of layers on top of each other.
         bidirectional: read the sequence in both directions.
-        residual: add the input of each layer to its output, from the second layer on.
+        residual: add the input of each layer to its output, from the second layer on. A Transformer always does.
         dropout: share of features dropped before each layer, 0 to 1.
         variational: drop the same features at all steps of a row (Gal & Ghahramani 2016, section 4,
             https://arxiv.org/abs/1512.05287, applied between layers, outside the cell).
         carry: the number of streams whose state is carried from batch to batch (truncated backpropagation through
             time); row i of a batch goes on with row i of the batch before. Forwards only; 0 carries nothing.
+        window: steps before it that a step of a Transformer sees in each layer, if not `bidirectional`. That many steps
+            are its state, so it carries and resumes as a recurrent layer does.
 
     Call arguments:
         sequence:  float[B, T, F].
@@ -82,7 +87,8 @@ class RecurrentEncoder(keras.layers.Layer):
         fresh:     int or bool[B], true where the state of a row begins at zero although states are carried.
     Returns:
         steps float[B, T, D] and state float[B, D]. The state is the output of each direction of the top layer after
-        all real steps. D = units, or 2 * units if bidirectional.
+        all real steps; of a Transformer, the last real step, which has seen all the others it may see. D = units, or
+        2 * units if bidirectional.
     Raises:
         ValueError: an unknown `cell`, or `carry` with `bidirectional`.
 
@@ -95,7 +101,7 @@ class RecurrentEncoder(keras.layers.Layer):
     ((2, 3, 10), (2, 10))
     """
 
-    OPTIONS = ("units", "cell", "layers", "bidirectional", "residual", "dropout", "variational", "carry")
+    OPTIONS = ("units", "cell", "layers", "bidirectional", "residual", "dropout", "variational", "carry", "window")
 
     def __init__(
         self,
@@ -108,6 +114,7 @@ class RecurrentEncoder(keras.layers.Layer):
         dropout: float = 0.0,
         variational: bool = False,
         carry: int = 0,
+        window: int = 256,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -118,11 +125,15 @@ class RecurrentEncoder(keras.layers.Layer):
             raise ValueError("carry needs bidirectional=False: the backward direction begins at the end of a sequence")
         self.units, self.cell, self.layers, self.bidirectional = units, cell, layers, bidirectional
         self.residual, self.dropout, self.variational, self.carry = residual, dropout, variational, carry
+        self.window = window
         drop = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
-        self.dropouts = [drop(dropout, name=f"dropout_{i}") for i in range(layers)]
+        self.dropouts = [drop(dropout, name=f"dropout_{i}") for i in range(1 if cell == "transformer" else layers)]
         self.stack = []
-        for i in range(layers):
-            layer = CELLS[cell](units, return_sequences=True, return_state=True, name=f"{cell}_{i}")
+        if cell == "transformer":
+            options: dict[str, Any] = {"bidirectional": bidirectional, "variational": variational, "dropout": dropout}
+            self.stack.append(Transformer(units, layers=layers, window=window, **options, name=cell))
+        for i in range(layers if cell in RECURRENT else 0):
+            layer = RECURRENT[cell](units, return_sequences=True, return_state=True, name=f"{cell}_{i}")
             self.stack.append(Bidirectional(layer, name=f"bidirectional_{i}") if bidirectional else layer)
         self.carried = CarriedState(carry, self.state_size, name="carried") if carry else None
 
@@ -153,15 +164,24 @@ class RecurrentEncoder(keras.layers.Layer):
         if self.carried:
             fresh = ops.zeros((ops.shape(sequence)[0],), "int32") if fresh is None else fresh
             carried = ops.cast(self.carried.read(fresh, training=training), self.compute_dtype)
-        steps, after = self._read(sequence, carried, keep_mask, training)
+        steps, last, after = self.read(sequence, carried, keep_mask, training)
         if self.carried:
             self.carried.write(ops.concatenate(after, axis=-1), training=training)
-        each = len(after) // self.layers
-        hidden = after[len(after) - each :: 2 if self.cell == "lstm" else 1]  # of the top layer; an LSTM's are h, c
-        return steps, ops.concatenate(hidden, axis=-1)
+        return steps, last
 
-    def _read(self, sequence, state, keep_mask, training):
-        """→ steps float[B, T, D] and the states of all layers after them, each float[B, units]."""
+    def read(self, sequence, state=None, keep_mask=None, training=None):
+        """One pass that carries nothing: from `state` float[B, state_size], or from zero.
+
+        Returns:
+            steps float[B, T, D], the state float[B, D] as in a call, and all states after the steps, each float[B, …].
+        """
+        if self.cell == "transformer":
+            sequence = self.dropouts[0](sequence, training=training)
+            steps, after = self.stack[0](sequence, keep_mask, state, training=training)
+            if keep_mask is None:
+                return steps, steps[:, -1], [after]
+            lengths = ops.sum(ops.cast(keep_mask, "int32"), axis=1)
+            return steps, ops.take_along_axis(steps, lengths[:, None, None] - 1, axis=1)[:, 0], [after]
         parts = ops.split(state, self.state_size // self.units, axis=-1) if state is not None else []
         each = len(parts) // self.layers  # 2 for an LSTM: h and c
         after = []
@@ -170,11 +190,14 @@ class RecurrentEncoder(keras.layers.Layer):
             steps, *states = layer(drop(sequence, training=training), mask=keep_mask, **before)  # [B, T, D]
             after += states
             sequence = sequence + steps if self.residual and i > 0 else steps
-        return sequence, after
+        hidden = states[:: 2 if self.cell == "lstm" else 1]  # of each direction of the top layer; an LSTM's are h, c
+        return sequence, ops.concatenate(hidden, axis=-1), after
 
     @property
     def state_size(self) -> int:
         """Size of the state that `resume` takes and returns: all states of all layers."""
+        if self.cell == "transformer":
+            return self.stack[0].state_size
         return self.layers * self.units * (2 if self.cell == "lstm" else 1)
 
     def resume(self, sequence, state, keep_mask=None):
@@ -191,7 +214,7 @@ class RecurrentEncoder(keras.layers.Layer):
         """
         if self.bidirectional:
             raise ValueError("a bidirectional encoder needs the whole sequence; build it with bidirectional=False")
-        steps, after = self._read(sequence, ops.cast(state, self.compute_dtype), keep_mask, False)
+        steps, _, after = self.read(sequence, ops.cast(state, self.compute_dtype), keep_mask, False)
         return steps, ops.cast(ops.concatenate(after, axis=-1), state.dtype)
 
     def compute_output_shape(self, sequence_shape, keep_mask_shape=None, fresh_shape=None):

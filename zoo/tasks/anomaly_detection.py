@@ -40,7 +40,7 @@ from zoo.training import losses, optimizers, thresholds
 class Config(options.Series, options.Forward, options.Training):
     epochs: int = 15
     learning_rate: float = 1e-2
-    cell: Literal["lstm", "gru"] = "gru"
+    cell: options.Cell = "gru"
     units: int = 32
     dropout: float = 0.0
     batch_tokens: int = 2048
@@ -190,7 +190,7 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
         state = keras.layers.Dropout(cfg.dropout, name="state_dropout")(state)
         code = keras.layers.Dense(cfg.code, name="code")(keras.ops.concatenate([state, level], axis=1))
         place = keras.ops.cumsum(past[:, :, :1], axis=1) / cfg.frame
-        steps = layers.ForecastDecoder(cfg.units, cell=cfg.cell, name="decoder")(code, place)
+        steps = layers.ForecastDecoder(cfg.units, cell=layers.decoder_cell(cfg.cell), name="decoder")(code, place)
         # A second way from frame to frame is linear: levels beyond those of training do not saturate it.
         around = keras.layers.Dense(C, name="around")(code)[:, None]  # [B, 1, C]
     steps = keras.layers.Dropout(cfg.dropout, name="steps_dropout")(steps)

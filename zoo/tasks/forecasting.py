@@ -37,7 +37,7 @@ from zoo.training import conformal, losses, optimizers
 @dataclass(frozen=True)
 class Config(options.Series, options.Forward, options.Training):
     epochs: int = 8
-    cell: Literal["lstm", "gru"] = "gru"
+    cell: options.Cell = "gru"
     dropout: float = 0.1
     batch_tokens: int = 8192
     targets: str = option("value", "columns to predict, joined by commas", basic=True)
@@ -197,7 +197,8 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
         keep_mask = past[:, :, 0] > 0  # True = real step
         encoder = layers.RecurrentEncoder.of(cfg, bidirectional=False, name="encoder")
         _, state = encoder(past, keep_mask)  # [B, units]
-        steps = layers.ForecastDecoder(cfg.units, cell=cfg.cell, name="decoder")(state, future)  # [B, H, units]
+        decoder = layers.ForecastDecoder(cfg.units, cell=layers.decoder_cell(cfg.cell), name="decoder")
+        steps = decoder(state, future)  # [B, H, units]
         steps = keras.layers.Dropout(cfg.dropout, name="dropout")(steps)
         free = keras.layers.Dense(N * Q, name="out")(steps)
         free = keras.layers.Reshape([-1, N, Q], name="free")(free)  # [B, H, N, Q]

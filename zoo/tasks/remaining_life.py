@@ -15,7 +15,6 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import keras
 import numpy as np
@@ -36,7 +35,7 @@ from zoo.training import conformal, losses, optimizers
 @dataclass(frozen=True)
 class Config(options.Forward, options.Training):
     epochs: int = 12
-    cell: Literal["simple", "lstm", "gru"] = "gru"
+    cell: options.Cell = "gru"
     dropout: float = 0.2
     batch_tokens: int = 4096
     validation_share: float = 0.2

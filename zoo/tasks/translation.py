@@ -39,7 +39,9 @@ class Config(options.Words, options.Decoder, options.Training):
     vocabulary: int = option(1000, "largest vocabulary, of both languages if they are joint", low=5, basic=True)
     max_length: int = option(250, "largest number of tokens read or written per sentence", low=2)
     units: int = option(64, "size of the encoder's state in each direction; the decoder's is twice that", low=1)
-    cell: Literal["lstm", "gru"] = option("gru", "recurrent cell")
+    cell: options.Cell = option(
+        "gru", "recurrent cell; or transformer: self-attention; with it, or with simple, the decoder is a GRU"
+    )
     layers: int = option(1, "recurrent layers of the encoder, and of the decoder", low=1)
     bridge: Literal["mean", "last", "zeros"] = option("mean", "the encoder output that the decoder starts from")
     dropout: float = option(0.1, "share of features dropped before each layer", low=0, high=0.95)
@@ -99,7 +101,7 @@ def model(cfg: Config, codec: codecs.Codec) -> keras.Model:
         len(codec.target),
         units=2 * cfg.units,
         embedding_dim=cfg.embedding,
-        cell=cfg.cell,
+        cell=layers.decoder_cell(cfg.cell),
         layers=cfg.layers,
         attention=cfg.attention,
         attend="before" if cfg.attend == "before" else "after",

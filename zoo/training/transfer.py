@@ -42,6 +42,9 @@ def start(model: keras.Model, directory: str | os.PathLike[str]) -> dict[str, st
     """
     source = keras.models.load_model(Path(directory) / "model.keras", compile=False)
     first = model.get_layer("encoder").stack[0]
+    encoders = [model.get_layer("encoder"), *(one for one in source.layers if isinstance(one, RecurrentEncoder))]
+    if any(encoder.cell == "transformer" for encoder in encoders):
+        raise InputError(f"--init-encoder {directory} starts recurrent layers only; train both with --cell lstm or gru")
     ways = {"forward": first}
     if model.get_layer("encoder").bidirectional:
         ways = {"forward": first.forward_layer, "backward": first.backward_layer}
@@ -86,7 +89,7 @@ def context_words(directory: str | os.PathLike[str]) -> context.ContextWords:
     if type(tokens) not in (text.Tokens, text.Uncased):
         raise InputError(f"--init-encoder {directory}: its unit is not a word; train it with --unit tokens or uncased")
     source, encoders = _source(directory)
-    names = ("units", "cell", "layers", "residual")
+    names = ("units", "cell", "layers", "residual", "window")
     sizes = {
         "vocabulary": len(tokens),
         "embedding": source.get_layer("embedding").size,
@@ -105,8 +108,8 @@ def start_context(states: ContextStates, directory: str | os.PathLike[str]) -> d
     source, encoders = _source(directory)
     states.embedding.set_weights([keras.ops.convert_to_numpy(source.get_layer("embedding").embeddings)])
     for way, encoder in states.encoders.items():
-        theirs = [keras.ops.convert_to_numpy(weight) for layer in encoders[way].stack for weight in layer.weights]
-        encoder.set_weights(theirs)
+        theirs = encoders[way].trainable_weights  # without the states that it carries
+        encoder.set_weights([keras.ops.convert_to_numpy(weight) for weight in theirs])
     found = {f"{states.name}, {name}": f"{directory}: {name}" for name in ("embedding", *states.encoders)}
     for name, origin in found.items():
         say(f"  {name} is that of {origin}")
