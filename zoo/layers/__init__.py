@@ -1,6 +1,6 @@
 """Layers for sequences. Masks are called `keep_mask`: True = real step, right-padded, always passed as an argument."""
 
-from zoo.layers import cells, crf, recurrent
+from zoo.layers import cells, crf, ctc, recurrent
 from zoo.layers.anomalies import AlarmRule
 from zoo.layers.characters import CharCNN, CharRNN, spelling
 from zoo.layers.context import ContextStates
@@ -39,6 +39,7 @@ __all__ = [
     "WordDropout",
     "cells",
     "crf",
+    "ctc",
     "everywhere",
     "read_words",
     "recurrent",
