@@ -2,21 +2,25 @@
 
     wav = audio.as_wav(Path("said.flac").read_bytes())     # FLAC becomes WAV; WAV stays
     samples, lengths = audio.decode(wavs, rate=16_000)     # float32[B, N], int32[B]
-    features, frames = Features(rate=16_000)(samples, lengths)
+    features, frames = Features(rate=16_000)(samples, lengths)        # float32[B, T, 40], int32[B]
 
 WAV may have integers of 8, 16, 24 or 32 bits or floats of 32, any number of channels, and any rate; channels are
 averaged. Everything but `as_wav` consists of stock TensorFlow operations, so that a server takes the same files.
 """
 
+import dataclasses
 import io
+import json
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
 import numpy as np
 import tensorflow as tf
 
 from zoo import errors
+from zoo.data import codec
 from zoo.errors import InputError
 
 SLOWEST, FASTEST = 4_000, 192_000  # samples a second
@@ -190,23 +194,24 @@ def resample(samples: tf.Tensor, rate: tf.Tensor, to: int) -> tf.Tensor:
     return tf.reshape(frames @ weights, [-1])[:count]
 
 
+@codec.register(".json")
 @dataclass(frozen=True)
 class Features:
-    """The features of frames: log energies in mel bands, or their cosine transform (MFCC).
+    """The features of frames: log energies in mel bands, their cosine transform (MFCC), or numbers from elsewhere.
 
     A mel band is as wide as the ear hears differences: Davis & Mermelstein 1980. Mel = 1127 ln(1 + Hz / 700).
 
     Args:
         rate: samples a second.
-        kind: "logmel" or "mfcc".
+        kind: "logmel", "mfcc", or "given": computed elsewhere, so that there is no sound.
         bands: mel bands.
-        coefficients: of the cosine transform that are kept; only "mfcc".
+        coefficients: of the cosine transform that are kept; of "given", all features.
         window_ms, hop_ms: length of a frame, and the time from one to the next.
         low, high: the lowest and the highest frequency, in Hz; 0: half the rate.
     """
 
     rate: int
-    kind: Literal["logmel", "mfcc"] = "logmel"
+    kind: Literal["logmel", "mfcc", "given"] = "logmel"
     bands: int = 40
     coefficients: int = 13
     window_ms: float = 25.0
@@ -217,7 +222,7 @@ class Features:
     @property
     def width(self) -> int:
         """Features of a frame."""
-        return self.coefficients if self.kind == "mfcc" else self.bands
+        return self.bands if self.kind == "logmel" else self.coefficients
 
     def __call__(self, samples: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Features of the frames that lie in each row; a row that is shorter than one frame is padded to one.
@@ -241,6 +246,13 @@ class Features:
         frames = tf.maximum((lengths - window) // hop + 1, 1)
         real = tf.range(tf.shape(found)[1]) < frames[:, None]
         return tf.where(real[:, :, None], found, 0.0), frames
+
+    def save(self, file: Path) -> None:
+        file.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        return cls(**json.loads(file.read_text(encoding="utf-8")))
 
 
 def normalise(features: tf.Tensor, frames: tf.Tensor, *, least: float = 0.1) -> tf.Tensor:

@@ -6,6 +6,7 @@ from zoo.layers.characters import CharCNN, CharRNN, spelling
 from zoo.layers.context import ContextStates
 from zoo.layers.decoders import AttentionDecoder
 from zoo.layers.encoders import Pooling, RecurrentEncoder, WordDropout, streaming
+from zoo.layers.frames import StackFrames
 from zoo.layers.images import ImageEncoder, everywhere
 from zoo.layers.notes import ChordContext, IntervalLogits
 from zoo.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
@@ -35,6 +36,7 @@ __all__ = [
     "Rejection",
     "SegmentForecaster",
     "SimpleRNN",
+    "StackFrames",
     "TokenEmbedding",
     "WordDropout",
     "cells",

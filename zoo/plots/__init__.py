@@ -13,6 +13,7 @@ from zoo.plots import (
     pictures,
     shaded,
     spans,
+    speech,
     tables,
     tags,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "pictures",
     "shaded",
     "spans",
+    "speech",
     "tables",
     "tags",
 ]

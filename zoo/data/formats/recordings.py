@@ -7,6 +7,7 @@ A list is a `.jsonl`, `.csv` or `.tsv` file (`.gz` too), one recording a line: i
 """
 
 import tarfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def _listed(directory: Path, columns: Columns) -> list[Recording]:
     kind = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
     for number, record in (files.json_lines if kind == "jsonl" else tables.rows)(path):
         where = f"{path} line {number}"
-        text, speaker = record.get(columns.text), record.get(columns.speaker, "")
+        text = record.get(columns.text)
         if not isinstance(text, str | int) or not str(text).strip():
             raise InputError(
                 f"{where}: expected a {columns.text!r}, what is said; it has {', '.join(map(repr, record))}. "
@@ -118,10 +119,28 @@ def _listed(directory: Path, columns: Columns) -> list[Recording]:
         name, read = source.find(record, columns.audio, where)
         words = " ".join(str(text).split())
         split = str(record.get("split") or "train").lower()
-        found.append(Recording(name, words, " ".join(str(speaker).split()), split, read))
+        speaker = " ".join(str(record.get(columns.speaker) or name).split())  # unknown: one of its own
+        found.append(Recording(name, words, speaker, split, read))
     if not found:
         raise InputError(f"{path} is empty: expected {expected}")
     return found
+
+
+def questions(path: Path, columns: Columns) -> Iterator[dict]:
+    """The questions in a sound file, in an array of features `.npy`, or in a list of sound files beside it."""
+    kind = path.name.removesuffix(".gz")
+    if kind.endswith(LISTS):
+        for number, record in (files.json_lines if kind.endswith(".jsonl") else tables.rows)(path):
+            name, read = _Sounds(path.parent).find(record, columns.audio, f"{path} line {number}")
+            yield {"audio": name, "audio_bytes": read()}
+        return
+    try:
+        if kind.endswith(".npy"):
+            yield {"audio": str(path), "features": np.load(path).astype(np.float32)}
+        else:
+            yield {"audio": str(path), "audio_bytes": audio.as_wav(path.read_bytes(), str(path))}
+    except (OSError, ValueError) as error:
+        raise error if isinstance(error, InputError) else InputError(f"{path} cannot be read: {error}") from error
 
 
 class _Sounds:
@@ -171,7 +190,7 @@ class _Frames:
         try:
             with np.load(self._path) as archive:
                 arrays = [archive[name] for name in archive.files]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise InputError(f"{self._path} cannot be read: {error}") from error
         if len(arrays) != 1 or arrays[0].ndim != 2 or arrays[0].dtype.kind != "f":
             raise InputError(f"{self._path}: expected one array of floats [frames, features]")
