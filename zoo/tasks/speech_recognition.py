@@ -35,10 +35,10 @@ from zoo.training import callbacks, losses, optimizers
 
 @dataclass(frozen=True)
 class Config(options.Recurrent, options.Training):
-    epochs: int = 20
+    epochs: int = 25
     monitor: Literal["val_wer", "val_cer", "val_loss"] = "val_wer"
     patience: int = 8
-    batch_tokens: int = 4096
+    batch_tokens: int = 1500
     shapes: int = 4
     learning_rate: float = 6e-3
     layers: int = 2
