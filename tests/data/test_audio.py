@@ -207,6 +207,22 @@ def test_flac_becomes_wav():
         audio.as_wav(b"ID3", "said.mp3")
 
 
+def test_running_norms_see_no_later_frame_and_go_on_in_pieces():
+    features = np.random.default_rng(0).normal(3, 2, size=(2, 50, 4)).astype(np.float32)
+    frames = np.array([50, 20])
+    whole, _ = audio.running(tf.constant(features), tf.constant(frames), tf.zeros([2, 9]))
+    for row, t in ((0, 7), (0, 49), (1, 19)):
+        seen = features[row, : t + 1].astype("float64")
+        np.testing.assert_allclose(whole[row, t], (seen[-1] - seen.mean(axis=0)) / seen.std(axis=0), atol=1e-4)
+    assert not whole[1, 20:].numpy().any()
+    state, pieces = tf.zeros([2, 9]), []
+    for start in (0, 20):
+        length = tf.clip_by_value(frames - start, 0, 30 if start else 20)
+        piece, state = audio.running(tf.constant(features[:, start : 50 if start else 20]), length, state)
+        pieces.append(piece)
+    np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole, atol=1e-4)
+
+
 def test_masks_and_stretches_keep_to_the_real_frames():
     rng = np.random.default_rng(0)
     features, frames = np.ones([20, 50, 8], np.float32), np.full(20, 40)

@@ -56,8 +56,8 @@ def words(log_probs: tf.Tensor, lexicon: Lexicon, *, weight: tf.Tensor, bonus: t
 
     score = log p(text | sound) + Σ over words of (weight · log p(word | word before) + bonus)
 
-    The prefixes are those of `beam`; each also knows its place in the tree of words. If no finished text is left among
-    the prefixes, the best unfinished one is the answer.
+    The prefixes are those of `beam`; each also knows its place in the tree of words. If all prefixes that are left end
+    within a word, the answer is the best of them without it.
 
     Args:
         weight, bonus: float32[].
@@ -92,8 +92,8 @@ def words(log_probs: tf.Tensor, lexicon: Lexicon, *, weight: tf.Tensor, bonus: t
         taken = tf.einsum("bkj,bjn->bkn", tf.cast(same, tf.float32), last) > 0
         longer = tf.where(taken, ctc.NEVER, longer)
         # 4. The best of all.
-        finished = state.words + added(state.word, tf.maximum(ends, 0)) + bonus
-        worth = tf.where(symbols == lexicon.space, finished[:, :, None], state.words[:, :, None])
+        ended = state.words + added(state.word, tf.maximum(ends, 0)) + bonus
+        worth = tf.where(symbols == lexicon.space, ended[:, :, None], state.words[:, :, None])
         scores = tf.concat(
             [_either(stay_blank, stay_symbol) + state.words, tf.reshape(longer + worth, [batch, beams * count])], axis=1
         )
@@ -114,7 +114,7 @@ def words(log_probs: tf.Tensor, lexicon: Lexicon, *, weight: tf.Tensor, bonus: t
             tf.where(grows, symbol, old.last),
             tf.where(grows, of_longer(node), old.node),
             tf.where(space, tf.gather(ends, source, batch_dims=1), old.word),
-            tf.where(space, tf.gather(finished, source, batch_dims=1), old.words),
+            tf.where(space, tf.gather(ended, source, batch_dims=1), old.words),
             tf.where(grows, ctc.NEVER, tf.gather(stay_blank, source, batch_dims=1)),
             tf.where(grows, of_longer(longer), tf.gather(stay_symbol, source, batch_dims=1)),
         )
@@ -134,7 +134,8 @@ def words(log_probs: tf.Tensor, lexicon: Lexicon, *, weight: tf.Tensor, bonus: t
     final = tf.where(nothing, size, tf.maximum(ends, 0))
     score = _either(state.blank, state.symbol) + state.words + added(final, tf.fill([batch, beams], size))
     score += tf.where(nothing, 0.0, added(state.word, final) + bonus)
-    score += tf.where(nothing | (ends >= 0), 0.0, INCOMPLETE)
+    finished = nothing | (ends >= 0)
+    score += tf.where(finished, 0.0, INCOMPLETE)
     best = tf.argmax(score, axis=1, output_type=tf.int32)  # [B]
     back, said = back.stack(), said.stack()  # [T, B, K]
 
@@ -146,7 +147,11 @@ def words(log_probs: tf.Tensor, lexicon: Lexicon, *, weight: tf.Tensor, bonus: t
     found = tf.TensorArray(tf.int32, length, element_shape=[None])
     *_, found = tf.while_loop(lambda i, *_: i < length, trace, (0, best, found), maximum_iterations=length)
     found = tf.transpose(found.stack())  # [B, T], -1 where a prefix stayed
-    return _padded(tf.ragged.boolean_mask(found, found >= 0).to_tensor(-1))
+    # An unfinished word is left out, with the blank before it.
+    steps = tf.range(length)
+    blank = tf.reduce_max(tf.where(found == lexicon.space, steps, -1), axis=1)
+    end = tf.where(tf.gather(finished, best, batch_dims=1), length, blank)
+    return _padded(tf.ragged.boolean_mask(found, (found >= 0) & (steps < end[:, None])).to_tensor(-1))
 
 
 def _either(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:

@@ -273,6 +273,24 @@ def normalise(features: tf.Tensor, frames: tf.Tensor, *, least: float = 0.1) -> 
     return centred / tf.maximum(spread, least)
 
 
+def running(features: tf.Tensor, frames: tf.Tensor, state: tf.Tensor, *, least: float = 0.1) -> tuple:
+    """As `normalise`, but over the frames so far, so that a sound can be read as it arrives.
+
+    Args:
+        features, frames, least: as there.
+        state: float32[B, 1 + 2 F], the number of frames before, their sum and the sum of their squares; at first zeros.
+    Returns:
+        float32[B, T, F], 0 on padding; and the state after the real frames.
+    """
+    real = tf.cast(tf.range(tf.shape(features)[1]) < frames[:, None], tf.float32)[:, :, None]
+    parts = tf.concat([real, features * real, features**2 * real], axis=2)
+    sums = tf.cumsum(parts, axis=1) + state[:, None]
+    count, total, squares = tf.split(sums, [1, features.shape[2], features.shape[2]], axis=2)
+    mean = total / tf.maximum(count, 1.0)
+    spread = tf.sqrt(tf.maximum(squares / tf.maximum(count, 1.0) - mean**2, 0.0))
+    return (features - mean) / tf.maximum(spread, least) * real, sums[:, -1]
+
+
 def masked(
     features: np.ndarray, frames: np.ndarray, rng: np.random.Generator, *, times: int, bands: int, width: float = 0.1
 ) -> np.ndarray:

@@ -35,7 +35,7 @@ from zoo.training import callbacks, losses, optimizers
 
 @dataclass(frozen=True)
 class Config(options.Recurrent, options.Training):
-    epochs: int = 25
+    epochs: int = 15
     monitor: Literal["val_wer", "val_cer", "val_loss"] = "val_wer"
     patience: int = 8
     batch_tokens: int = 1500
@@ -55,6 +55,9 @@ class Config(options.Recurrent, options.Training):
     bands: int = option(40, "mel bands", low=4, high=128)
     window_ms: float = option(25.0, "length of a frame in milliseconds", low=2, high=200)
     hop_ms: float = option(10.0, "milliseconds from one frame to the next, also of given features", low=1, high=100)
+    normalise: Literal["recording", "running"] = option(
+        "recording", "features have mean 0 over the whole recording, or over its frames so far"
+    )
     stack: int = option(3, "frames that make one step", low=1, high=16, basic=True)
     before: int = option(1, "earlier steps whose frames a step has too", low=0, high=8)
     time_masks: int = option(2, "stretches of a recording that training blanks (SpecAugment)", low=0)
@@ -115,10 +118,13 @@ def codec(cfg: Config, train: Examples) -> codecs.Codec:
     return codecs.Codec(**parts)
 
 
-def inputs(features: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
+def inputs(cfg: Config, features: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
     """float32[B, T, 1 + F]: 1 at real frames, and the features, normalised for each recording."""
     real = tf.cast(tf.range(tf.shape(features)[1]) < frames[:, None], tf.float32)[:, :, None]
-    return tf.concat([real, audio.normalise(features, frames)], axis=2)
+    if cfg.normalise == "recording":
+        return tf.concat([real, audio.normalise(features, frames)], axis=2)
+    nothing = tf.zeros([tf.shape(features)[0], 1 + 2 * features.shape[2]])
+    return tf.concat([real, audio.running(features, frames, nothing)[0]], axis=2)
 
 
 def heard(codec: codecs.Codec, audio_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -130,10 +136,10 @@ def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[tf.RaggedTens
     """Frames, and the symbols that are said. Each text ends with -1, as padding does, so that none is empty."""
     if "features" in batch:
         frames = tf.cast(batch["features"].row_lengths(), tf.int32)
-        x = inputs(batch["features"].to_tensor(), frames)
+        x = inputs(cfg, batch["features"].to_tensor(), frames)
     else:
         features, frames = heard(codec, batch["audio_bytes"])
-        x = inputs(features, frames)
+        x = inputs(cfg, features, frames)
     apart = tf.strings.split if cfg.symbols == "words" else characters
     said = codec.symbols(apart(batch["text"]))
     if remarks.wanted():
@@ -210,7 +216,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     frames = tf.TensorSpec([None], tf.int32, name="frames")
 
     def answer(features, frames):
-        log_probs = model(inputs(features, frames), training=False)
+        log_probs = model(inputs(cfg, features, frames), training=False)
         symbols = search(cfg, codec, model, log_probs)
         starts = layers.ctc.align(symbols, log_probs)
         found = {
@@ -225,7 +231,7 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
         return found
 
     def probabilities(features, frames):
-        log_probs = model(inputs(features, frames), training=False)
+        log_probs = model(inputs(cfg, features, frames), training=False)
         return {"probabilities": tf.exp(log_probs), "lengths": layers.ctc.steps_of(log_probs)}
 
     def of_features(function):
@@ -242,8 +248,26 @@ def serve(cfg: Config, codec: codecs.Codec, model: keras.Model) -> answers.servi
     if codec.features.kind != "given":
         files_first = {"serving_default": of_files(answer), "posteriors": of_files(probabilities)}
         signatures = files_first | {"features": of_features(answer)}
+    if not cfg.bidirectional and cfg.normalise == "running":
+        signatures["step"] = live(cfg, codec, model)
     defaults = {"frames": lambda asked: len(asked["features"])}
     return answers.service.Service(codec, model, defaults=defaults, **signatures)
+
+
+def live(cfg: Config, codec: codecs.Codec, model: keras.Model):
+    """The signature for speech as it arrives, in pieces of a multiple of `stack` frames."""
+    listener = answers.listening.Listener(model, codec.features)
+    given = codec.features.kind == "given"
+    shape, name = ([None, None, codec.features.width], "piece_features") if given else ([None, None], "samples")
+    state = tf.TensorSpec([None, listener.state_size], tf.float32, name="state")
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=name), state], autograph=False)
+    def step(piece, state):
+        log_probs, new, state = listener(piece, state)
+        symbols = tf.where(new >= 0, codec.symbols.lookup(tf.maximum(new, 0)), "")
+        return {"symbols": symbols, "probabilities": tf.exp(log_probs), "state": state}
+
+    return step
 
 
 def questions(cfg: Config, codec: codecs.Codec, path: str) -> Iterable[dict]:
