@@ -42,7 +42,8 @@ class Listener:
         return self.stack.size * (1 if self.given else self.hop)
 
     def __call__(self, piece: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """
+        """Reads one piece.
+
         Args:
             piece: float32[B, N] samples, or float32[B, N, F] frames; all of them are real.
             state: float32[B, state_size]; at the beginning zeros, which stand for silence before the first sample.

@@ -60,6 +60,7 @@ def to_wav(samples: np.ndarray, rate: int) -> bytes:
     return head + data
 
 
+@tf.function(reduce_retracing=True, autograph=False)
 def decode(data: tf.Tensor, *, rate: int) -> tuple[tf.Tensor, tf.Tensor]:
     """The samples of WAV files at one rate.
 

@@ -43,7 +43,7 @@ def posteriors(probabilities: np.ndarray, path: Path, *, classes: Sequence[str],
     time = np.arange(len(probabilities)) * seconds
     panel.fill_between(time, probabilities[:, -1], color="0.85", label="blank")
     highest = probabilities[:, :-1].max(axis=0)
-    named = np.flatnonzero(highest > 0.3)
+    named = [int(i) for i in np.flatnonzero(highest > 0.3)]
     for i in named:
         panel.plot(time, probabilities[:, i], linewidth=1.2)
         at = int(probabilities[:, i].argmax())

@@ -258,7 +258,7 @@ def live(cfg: Config, codec: codecs.Codec, model: keras.Model):
     """The signature for speech as it arrives, in pieces of a multiple of `stack` frames."""
     listener = answers.listening.Listener(model, codec.features)
     given = codec.features.kind == "given"
-    shape, name = ([None, None, codec.features.width], "piece_features") if given else ([None, None], "samples")
+    shape, name = ([None, None, codec.features.width], "features") if given else ([None, None], "samples")
     state = tf.TensorSpec([None, listener.state_size], tf.float32, name="state")
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=name), state], autograph=False)

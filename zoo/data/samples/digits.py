@@ -14,6 +14,7 @@ from zoo.data import audio
 
 RATE = 8_000  # samples a second
 STEP = 40  # samples from one spectrum to the next, 5 ms
+FORMANTS = ((80.0, 1.0), (100.0, 0.6), (140.0, 0.35))  # width in Hz and strength of each
 COUNTS = {"train": (16, 20), "test": (4, 15)}  # voices, strings of each
 
 
@@ -134,7 +135,7 @@ def _smooth(track: np.ndarray, width: int = 7) -> np.ndarray:
     return np.stack([np.convolve(column, window / window.sum(), "valid") for column in padded.T], axis=1)
 
 
-def _peak(hertz: np.ndarray, centre: np.ndarray, width: float) -> np.ndarray:
+def _peak(hertz: float | np.ndarray, centre: np.ndarray, width: float) -> np.ndarray:
     """The strength of a resonance, 1 at its centre."""
     return 1 / np.sqrt(1 + ((hertz - centre) / (width / 2)) ** 2)
 
@@ -149,10 +150,8 @@ def _buzz(track: np.ndarray, pitch: float) -> np.ndarray:
     sound = np.zeros(count)
     for k in range(1, int(RATE / 2 / (1.05 * pitch))):
         own = k * pitch
-        strength = sum(
-            _peak(own, track[:, i], width) * share
-            for i, (width, share) in enumerate(((80, 1.0), (100, 0.6), (140, 0.35)))
-        )
+        peaks = [share * _peak(own, track[:, i], width) for i, (width, share) in enumerate(FORMANTS)]
+        strength = np.sum(peaks, axis=0)
         sound += np.interp(time, np.arange(len(track)), strength * track[:, 3] / k**0.5) * wave
         last, wave = wave, turn * wave - last  # sin((k + 1) x) from the two before
     return 0.3 * sound
