@@ -119,7 +119,7 @@ def test_only_a_model_that_sees_no_later_frame_has_steps(said):
 
 
 def test_augmented_batches_depend_on_their_place_alone(said):
-    cfg, codec, *_ = service_of(said)
+    cfg, codec, *_ = service_of(said, shapes=1, batch_tokens=4000)
     encoded = cache.encode(said, lambda batch: task.encode(cfg, codec, batch))
     planned = task.plan(cfg, encoded, seed=0)
     x, y, weight = planned[0]

@@ -11,7 +11,7 @@ averaged. Everything but `as_wav` consists of stock TensorFlow operations, so th
 import dataclasses
 import io
 import json
-import struct
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -54,10 +54,11 @@ def as_wav(data: bytes, name: str = "the sound") -> bytes:
 
 def to_wav(samples: np.ndarray, rate: int) -> bytes:
     """float[N] from -1 to 1 as a mono WAV file of 16 bits."""
-    data = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
-    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16,
-                       b"data", len(data))  # fmt: skip
-    return head + data
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setparams((1, 2, rate, 0, "NONE", ""))
+        wav.writeframes(np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 @tf.function(reduce_retracing=True, autograph=False)
@@ -117,8 +118,8 @@ def samples_of(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return (place + 8 <= size) & (start == 0)
 
     head = [tf.strings.substr(data + b" " * 12, place, 4) for place in (0, 8)]
-    wave = (head[0] == b"RIFF") & (head[1] == b"WAVE")
-    size = _checked(size, wave, "expected the bytes of a WAV file, which begin with RIFF and WAVE")
+    known = (head[0] == b"RIFF") & (head[1] == b"WAVE")
+    size = _checked(size, known, "expected the bytes of a WAV file, which begin with RIFF and WAVE")
     _, form, start, length = tf.while_loop(more, chunk, (12, 0, 0, 0), maximum_iterations=CHUNKS)
     form = _checked(form, (form > 0) & (start > 0), "the WAV file has no samples: its fmt or data part is missing")
     code, channels, rate, bits = number(form, 2), number(form + 2, 2), number(form + 4, 4), number(form + 14, 2)

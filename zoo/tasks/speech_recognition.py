@@ -275,10 +275,14 @@ def questions(cfg: Config, codec: codecs.Codec, path: str) -> Iterable[dict]:
     return recordings.questions(Path(path), columns(cfg))
 
 
+def in_batches(run, examples: Examples) -> batching.Batches:
+    encoded = cache.encode(examples, lambda batch: encode(run.cfg, run.codec, batch))
+    return batching.bucketed(run.cfg, encoded, seed=None)
+
+
 def watch(run, validation: Examples) -> list[keras.callbacks.Callback]:
     """Transcribes validation after each epoch, greedily, which takes little time."""
-    encoded = cache.encode(validation, lambda batch: encode(run.cfg, run.codec, batch))
-    batches = batching.bucketed(run.cfg, encoded, seed=None)
+    batches = in_batches(run, validation)
     truth = [example["text"] for example in validation]
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, 1 + run.codec.features.width])], autograph=False)
@@ -301,8 +305,7 @@ def finish(run, validation: Examples) -> dict[str, float]:
     """Chooses on validation how much the bigrams count, and the bonus of a word."""
     if run.cfg.decode != "lexicon":
         return {}
-    encoded = cache.encode(validation, lambda batch: encode(run.cfg, run.codec, batch))
-    batches = batching.bucketed(run.cfg, encoded, seed=None)
+    batches = in_batches(run, validation)
     outputs = [run.model.predict_on_batch(batches[number][0]) for number in range(len(batches.planned))]
     truth = np.array([example["text"] for example in validation])
     rows = np.concatenate([batch.rows for batch in batches.planned])
