@@ -150,7 +150,7 @@ def test_texts_longer_than_their_sound_change_no_weight(frames):
     assert model.test_on_batch(x, y, sample_weight=weight) == 0
 
 
-@pytest.mark.parametrize("value", ["3-", "a", "4-2", "0-3", "1-2-3"])
+@pytest.mark.parametrize("value", ["a", "4-2", "0-3", "1-2-3"])
 def test_a_wrong_join_is_named(value):
     with pytest.raises(InputError, match="--join"):
         task.examples(task.Config(join=value), "train")
