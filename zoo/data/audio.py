@@ -11,6 +11,7 @@ averaged. Everything but `as_wav` consists of stock TensorFlow operations, so th
 import dataclasses
 import io
 import json
+import re
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,16 @@ def decode(data: tf.Tensor, *, rate: int) -> tuple[tf.Tensor, tf.Tensor]:
         one, data, fn_output_signature=tf.RaggedTensorSpec([None], tf.float32, ragged_rank=0), parallel_iterations=2
     )
     return rows.to_tensor(), tf.cast(rows.row_lengths(), tf.int32)
+
+
+def fault(data: bytes, *, rate: int) -> str | None:
+    """The reason why a WAV file cannot be decoded; None if it can."""
+    try:
+        decode(tf.constant([data]), rate=rate)
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(r"assertion failed: \[(.*?)\]", error.message)
+        return found[1] if found else error.message.splitlines()[0]
+    return None
 
 
 def samples_of(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

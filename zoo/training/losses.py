@@ -170,7 +170,7 @@ class TagLoss(ClassWeighted):
 
 @keras.saving.register_keras_serializable("zoo")
 class CTCLoss(WeightedMean):
-    """Mean negative log-likelihood of a text, in nats: `zoo.layers.ctc.text_nll`, which says what of texts too long.
+    """Mean negative log-likelihood of a text, in nats; 0 for a text that does not fit: `zoo.layers.ctc.text_nll`.
 
     Call arguments:
         y_true: int[B, L] symbols, -1 on padding.
