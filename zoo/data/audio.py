@@ -85,14 +85,16 @@ def decode(data: tf.Tensor, *, rate: int) -> tuple[tf.Tensor, tf.Tensor]:
     return rows.to_tensor(), tf.cast(rows.row_lengths(), tf.int32)
 
 
-def fault(data: bytes, *, rate: int) -> str | None:
-    """The reason why a WAV file cannot be decoded; None if it can."""
-    try:
-        decode(tf.constant([data]), rate=rate)
-    except tf.errors.InvalidArgumentError as error:
-        found = re.search(r"assertion failed: \[(.*?)\]", error.message)
-        return found[1] if found else error.message.splitlines()[0]
-    return None
+def refusal(names: tf.Tensor, data: tf.Tensor, *, rate: int) -> InputError:
+    """Names the first file that cannot be decoded, and says why; string[B] each."""
+    for name, one in zip(names.numpy(), data.numpy(), strict=True):
+        try:
+            decode(tf.constant([one]), rate=rate)
+        except tf.errors.InvalidArgumentError as error:
+            found = re.search(r"assertion failed: \[(.*?)\]", error.message)
+            reason = found[1] if found else error.message.splitlines()[0]
+            return InputError(f"{name.decode()}: {reason}; take it out of the list")
+    return InputError("these sounds cannot be read together")
 
 
 def samples_of(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -141,7 +141,7 @@ def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[tf.RaggedTens
         try:
             features, frames = heard(codec, batch["audio_bytes"])
         except tf.errors.InvalidArgumentError:
-            raise refusal(codec, batch) from None
+            raise audio.refusal(batch["audio"], batch["audio_bytes"], rate=codec.features.rate) from None
         x = inputs(cfg, features, frames)
     apart = tf.strings.split if cfg.symbols == "words" else characters
     said = codec.symbols(apart(batch["text"]))
@@ -153,14 +153,6 @@ def encode(cfg: Config, codec: codecs.Codec, batch: dict) -> tuple[tf.RaggedTens
         remarks.note("symbols that training does not have, left out", int(count(said.values < 0)), of=len(said.values))
     y = text.insert(tf.ragged.boolean_mask(said, said >= 0), -1, at="end")
     return tf.RaggedTensor.from_tensor(x, lengths=frames), y
-
-
-def refusal(codec: codecs.Codec, batch: dict) -> InputError:
-    """Names the first sound of a batch that cannot be read."""
-    for name, data in zip(batch["audio"].numpy(), batch["audio_bytes"].numpy(), strict=True):
-        if reason := audio.fault(data, rate=codec.features.rate):
-            return InputError(f"{name.decode()}: {reason}; take it out of the list")
-    return InputError("the sounds of a batch cannot be read together")
 
 
 def characters(texts: tf.Tensor) -> tf.RaggedTensor:
