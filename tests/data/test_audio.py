@@ -209,7 +209,7 @@ def test_flac_becomes_wav():
 
 def test_running_norms_see_no_later_frame_and_go_on_in_pieces():
     features = np.random.default_rng(0).normal(3, 2, size=(2, 50, 4)).astype(np.float32)
-    frames = np.array([50, 20])
+    frames = np.array([50, 20], np.int32)
     whole, _ = audio.running(tf.constant(features), tf.constant(frames), tf.zeros([2, 9]))
     for row, t in ((0, 7), (0, 49), (1, 19)):
         seen = features[row, : t + 1].astype("float64")
