@@ -1,6 +1,18 @@
 """Classical methods that stand beside every result, one module per family of tasks."""
 
-from zoo.baselines import alarms, captions, forecasts, labels, life, ngrams, notes, spans, tags, translation
+from zoo.baselines import (
+    alarms,
+    captions,
+    forecasts,
+    labels,
+    life,
+    ngrams,
+    notes,
+    spans,
+    tags,
+    transcripts,
+    translation,
+)
 from zoo.baselines.baseline import Baseline
 
 __all__ = [
@@ -14,5 +26,6 @@ __all__ = [
     "notes",
     "spans",
     "tags",
+    "transcripts",
     "translation",
 ]

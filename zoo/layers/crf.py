@@ -189,8 +189,8 @@ def best_tags(log_probs):
 
     nothing = ops.zeros_like(chain[0, :, 0, :])  # [B, N]; any start will do, as all rows of the first step are equal
     length = ops.shape(chain)[0]
-    best, bests = _scan(forward, nothing, length)  # bests: [T, B, N]
-    _, totals = _scan(backward, nothing, length, reverse=True)
+    best, bests = scan(forward, nothing, length)  # bests: [T, B, N]
+    _, totals = scan(backward, nothing, length, reverse=True)
     # On padding the chain is 0: it adds nothing to the path, which stays in tag 0.
     return ops.transpose(_argmax(totals)), ops.max(best, axis=-1)
 
@@ -214,7 +214,7 @@ def tag_probabilities(log_probs, keep_mask):
             return marginal, marginal
 
         anywhere = ops.ones_like(chain[0, :, 0, :]) / chain.shape[-1]  # all rows of the first step are equal
-        _, marginals = _scan(forward, anywhere, ops.shape(chain)[0])
+        _, marginals = scan(forward, anywhere, ops.shape(chain)[0])
         probabilities = ops.transpose(marginals, (1, 0, 2))
     return ops.where(keep_mask[:, :, None], probabilities, 0.0)
 
@@ -255,7 +255,7 @@ def _future(transitions, end, scores, keep_mask):
             future = ops.where(ops.take(more, t, axis=0), ops.log(reach + 1e-30), end)
             return ops.take(scores, t, axis=0) + future, future
 
-        _, future = _scan(backward, ops.zeros_like(scores[0]), length, reverse=True)  # [T, B, N]
+        _, future = scan(backward, ops.zeros_like(scores[0]), length, reverse=True)  # [T, B, N]
 
         def gradient(*args, upstream=None):
             upstream = ops.transpose(args[0] if upstream is None else upstream, (1, 0, 2))  # [T, B, N]
@@ -268,7 +268,7 @@ def _future(transitions, end, scores, keep_mask):
                 return share, total
 
             # total [T, B, N]: the gradient of future, both direct and through the previous tags
-            _, total = _scan(forward, ops.zeros_like(upstream[0]), length)
+            _, total = scan(forward, ops.zeros_like(upstream[0]), length)
             share = ops.where(more, total / reach, 0.0)[:-1]
             size = factors.shape[0]
             pairs = ops.matmul(ops.transpose(ops.reshape(share, (-1, size))), ops.reshape(weights[1:], (-1, size)))
@@ -307,7 +307,7 @@ def _exact_future(transitions, end, scores, keep_mask):
             future = ops.where(ops.take(more, t, axis=0), reach, end)
             return ops.take(scores, t, axis=0) + future, future
 
-        _, future = _scan(backward, ops.zeros_like(scores[0]), length, reverse=True)  # [T, B, N]
+        _, future = scan(backward, ops.zeros_like(scores[0]), length, reverse=True)  # [T, B, N]
 
         def gradient(*args, upstream=None):
             upstream = ops.transpose(args[0] if upstream is None else upstream, (1, 0, 2))  # [T, B, N]
@@ -322,7 +322,7 @@ def _exact_future(transitions, end, scores, keep_mask):
                 total = ops.take(upstream, t, axis=0) + passed
                 return ops.where(ops.take(more, t, axis=0), total, 0.0), total
 
-            _, total = _scan(forward, ops.zeros_like(upstream[0]), length)  # [T, B, N]
+            _, total = scan(forward, ops.zeros_like(upstream[0]), length)  # [T, B, N]
             before = ops.where(more, total, 0.0)[:-1]
             pairs = ops.sum(before[:, :, :, None] * share[1:], axis=(0, 1))
             last = ops.transpose(keep_mask)[:, :, None] & ~more
@@ -345,7 +345,7 @@ def _argmax(scores):
     return ops.cast(ops.argmax(ops.cast(largest, "int32"), axis=-1), "int32")
 
 
-def _scan(step, start, length, *, reverse=False):
+def scan(step, start, length, *, reverse=False):
     """Runs (state, output) = step(state, t) for all t from 0 to length - 1, or the other way.
 
     On TensorFlow, `ops.scan` keeps the state in a TensorArray, which costs time and which ONNX lacks (Keras 3.15.1).

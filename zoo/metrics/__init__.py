@@ -12,6 +12,7 @@ from zoo.metrics import (
     series,
     spans,
     tags,
+    transcripts,
     translation,
 )
 from zoo.metrics.metric import Metric, direction, from_model, reported_first
@@ -32,5 +33,6 @@ __all__ = [
     "series",
     "spans",
     "tags",
+    "transcripts",
     "translation",
 ]

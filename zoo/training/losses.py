@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from zoo.layers.crf import tag_nll
+from zoo.layers.ctc import text_nll
 from zoo.training import devices
 
 
@@ -165,6 +166,25 @@ class TagLoss(ClassWeighted):
 
     def call(self, y_true, y_pred):
         return tag_nll(y_true, y_pred)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class CTCLoss(WeightedMean):
+    """Mean negative log-likelihood of a text, in nats; 0 for a text that does not fit: `zoo.layers.ctc.text_nll`.
+
+    Call arguments:
+        y_true: int[B, L] symbols, -1 on padding.
+        y_pred: the output of `zoo.layers.ctc.CTC`.
+        sample_weight: float[B], 0 on dummies.
+    """
+
+    weighs = "rows"
+
+    def __init__(self, name: str = "ctc", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return text_nll(y_true, y_pred)
 
 
 @keras.saving.register_keras_serializable("zoo")
