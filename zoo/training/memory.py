@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.data.samples import memory
 from zoo.layers import recurrent
-from zoo.layers.encoders import CELLS
+from zoo.layers.encoders import RECURRENT
 
 EVERY = 100  # steps between two looks at unseen sequences
 UNSEEN = 1000  # their number
@@ -42,7 +42,7 @@ def adding(cell: str, length: int, *, limit: float = 0.01, **how) -> Learned:
     """
     keras.utils.set_random_seed(how.get("seed", 0))
     inputs = keras.Input([length, 2])
-    steps = CELLS[cell](how.pop("units", 32))(inputs)
+    steps = RECURRENT[cell](how.pop("units", 32))(inputs)
     model = keras.Model(inputs, keras.layers.Dense(1)(steps)[:, 0])
 
     def error(x: np.ndarray, y: np.ndarray) -> float:
@@ -63,7 +63,7 @@ def copying(cell: str, lag: int, *, symbols: int = 8, length: int = 10, limit: f
     keras.utils.set_random_seed(how.get("seed", 0))
     inputs = keras.Input([2 * length + lag], dtype="int32")
     vectors = keras.ops.one_hot(inputs, symbols + 2)
-    steps = CELLS[cell](how.pop("units", 32), return_sequences=True)(vectors)
+    steps = RECURRENT[cell](how.pop("units", 32), return_sequences=True)(vectors)
     model = keras.Model(inputs, keras.layers.Dense(symbols + 1)(steps))
 
     def error(x: np.ndarray, y: np.ndarray) -> float:
