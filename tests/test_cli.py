@@ -4,6 +4,9 @@ import csv
 import dataclasses
 import io
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -57,6 +60,14 @@ def test_a_label_that_training_has_not_seen(fails, tmp_path):
         lines = [json.dumps({"text": "a", "label": label}) for label in labels]
         (tmp_path / f"{split}.jsonl").write_text("\n".join(lines))
     assert "label 'z' of test is not in train" in fails("--data", ".")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """As in `zoo | head -1`."""
+    with subprocess.Popen([sys.executable, "-m", "zoo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
 
 
 def test_a_run_directory_in_use_is_kept(fails, tmp_path):

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None, *, task: str | None = None) -> 
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if task is None and words[:1] in ([], ["-h"], ["--help"], ["--version"]):
-            print(f"zoo {__version__}" if words == ["--version"] else _overview())
+            print(f"zoo {__version__}" if words == ["--version"] else _overview(), flush=True)
             return 0
         default = ["train"] if task else []  # `python -m zoo.tasks.TASK --flag` trains
         verb, *words = words if words and not words[0].startswith("-") else [*default, *words]
@@ -64,6 +64,9 @@ def main(arguments: Sequence[str] | None = None, *, task: str | None = None) -> 
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
+        return 128 + signal.SIGPIPE
     except OSError as error:  # a full disk, a file that may not be read
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         return 2
@@ -75,8 +78,9 @@ def main(arguments: Sequence[str] | None = None, *, task: str | None = None) -> 
 
 def _overview() -> str:
     lines = [f"zoo {__version__}: recurrent sequence models, from raw data to a served model", ""]
-    lines += [f"  zoo train {name:<14} {summary}" for name, summary in tasks.summaries().items()]
-    lines += ["", "Each trains on its bundled sample in seconds. A finished run knows its task:", ""]
+    width = max(map(len, tasks.summaries()))
+    lines += [f"  zoo train {name:<{width}}  {summary}" for name, summary in tasks.summaries().items()]
+    lines += ["", "Each trains on its bundled sample, most of them within a minute. A finished run knows its task:", ""]
     more = {"predict": " …", "inspect": " …"}
     of_a_run = [verb for verb in VERBS if verb not in OF_A_TASK]
     lines += [f"  zoo {verb} RUN_DIR{more.get(verb, '')}".ljust(28) + VERBS[verb] for verb in of_a_run]
