@@ -276,7 +276,7 @@ def main() -> None:
     for row in args.only.split(","):
         module = importlib.import_module(f"benchmarks.{row}")
         others = {"torch": args.torch, "joeynmt": args.joeynmt}
-        pythons = {name: others.get(name, sys.executable) for name in module.PEERS}
+        pythons = {name: others.get(name.split()[0], sys.executable) for name in module.PEERS}  # "torch padded" too
         pythons = {name: python for name, python in pythons.items() if python}
         rounds = min(3 if args.quick else args.rounds, getattr(module, "ROUNDS", args.rounds))
         with started(row, pythons, args.threads) as peers:

@@ -126,10 +126,34 @@ def torch_twin(case: dict, make) -> dict:
     return {"train": train_part}
 
 
-def packed(torch, rnn, vectors, keep):
-    """Runs `rnn` over the real steps alone; the result is 0 on padding."""
-    pack = torch.nn.utils.rnn.pack_padded_sequence(vectors, keep.sum(1), batch_first=True, enforce_sorted=False)
-    return torch.nn.utils.rnn.pad_packed_sequence(rnn(pack)[0], batch_first=True, total_length=keep.shape[1])[0]
+def both_ways(torch, features: int, units: int, *, padded: bool):
+    """An LSTM in both directions that reads the real steps alone: its parameters, and run(vectors, keep) → steps.
+
+    Packed, PyTorch computes it step by step on a CPU. Padded, each direction is one oneDNN operation; the steps of each
+    row are turned around before and after the second one, so that padding stays on the right. Both give the same, and
+    0 on padding.
+    """
+    if not padded:
+        rnn = torch.nn.LSTM(features, units, batch_first=True, bidirectional=True)
+
+        def packed(vectors, keep):
+            pack = torch.nn.utils.rnn.pack_padded_sequence(vectors, keep.sum(1), batch_first=True, enforce_sorted=False)
+            return torch.nn.utils.rnn.pad_packed_sequence(rnn(pack)[0], batch_first=True, total_length=keep.shape[1])[0]
+
+        return list(rnn.parameters()), packed
+
+    onward, back = (torch.nn.LSTM(features, units, batch_first=True) for _ in range(2))
+
+    def run(vectors, keep):
+        places = torch.arange(keep.shape[1])
+        turned = torch.where(keep, keep.sum(1, keepdim=True) - 1 - places, places)[:, :, None]  # [B, T, 1]
+
+        def turn(steps):
+            return steps.gather(1, turned.expand_as(steps))
+
+        return torch.cat([onward(vectors)[0], turn(back(turn(vectors))[0])], 2) * keep[:, :, None]
+
+    return [*onward.parameters(), *back.parameters()], run
 
 
 def drop_features(torch, vectors, rate: float):

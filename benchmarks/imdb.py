@@ -1,15 +1,16 @@
 """Sentiment on IMDB: embedding 128, BiLSTM 64, maximum and mean over time.
 
-The peers are the same model in PyTorch, and the recipe of keras.io.
+The peers are the same model in PyTorch, on packed and on padded sequences, and the recipe of keras.io.
 """
 
 import math
+from functools import partial
 from pathlib import Path
 
 from benchmarks import epoch
 
 own = epoch.own
-PEERS = ("zoo", "torch", "keras")
+PEERS = ("zoo", "torch", "torch padded", "keras")
 
 
 def cases(quick: bool) -> list[dict]:
@@ -17,12 +18,12 @@ def cases(quick: bool) -> list[dict]:
 
 
 def goals(case: dict, peer: str) -> dict[str, float]:
-    return {"train": 1.2 if peer == "torch" else 2.5}
+    return {"train": 2.5 if peer == "keras" else 1.2}
 
 
 def calls(peer: str, case: dict) -> dict:
-    if peer == "torch":
-        return epoch.torch_twin(case, _model)
+    if peer.startswith("torch"):
+        return epoch.torch_twin(case, partial(_model, padded=peer == "torch padded"))
     if peer == "keras":
         return _recipe(case)
     from zoo.tasks import sentiment
@@ -30,23 +31,23 @@ def calls(peer: str, case: dict) -> dict:
     return epoch.Zoo(case, sentiment, {}).calls()
 
 
-def _model(torch, numbers):
+def _model(torch, numbers, *, padded):
     nn = torch.nn
     embedding = nn.Embedding(numbers["size/words"], 128)
-    rnn = nn.LSTM(128, 64, batch_first=True, bidirectional=True)
+    weights, rnn = epoch.both_ways(torch, 128, 64, padded=padded)
     output = nn.Linear(4 * 64, numbers["tags"])
 
     def loss(batch):
         words, weight = batch["words"].long(), batch["weight"]
         keep = words != 0
-        steps = epoch.packed(torch, rnn, epoch.drop_features(torch, embedding(words), 0.5), keep)
+        steps = rnn(epoch.drop_features(torch, embedding(words), 0.5), keep)
         mean = steps.sum(1) / keep.sum(1, keepdim=True)
         summary = torch.cat([steps.masked_fill(~keep[:, :, None], -1e4).amax(1), mean], 1)
         logits = output(nn.functional.dropout(summary, 0.5))
         each = nn.functional.cross_entropy(logits, batch["y"].long(), reduction="none")
         return (each * weight).sum() / weight.sum()
 
-    return [*embedding.parameters(), *rnn.parameters(), *output.parameters()], loss
+    return [*embedding.parameters(), *weights, *output.parameters()], loss
 
 
 def _recipe(case):

@@ -1,12 +1,16 @@
 """Part-of-speech tagging on English EWT: word 100 + character CNN 150, two BiLSTM 128, a softmax per word.
 
-The tagger's recipe without its CRF and affixes, which is the model that a PyTorch user would write.
+The tagger's recipe without its CRF and affixes, which is the model that a PyTorch user would write. The twin reads
+packed or padded sequences.
 """
+
+import itertools
+from functools import partial
 
 from benchmarks import epoch
 
 own = epoch.own
-PEERS = ("zoo", "torch")
+PEERS = ("zoo", "torch", "torch padded")
 DROPOUT, WIDTHS, FILTERS = 0.45, (2, 3, 4), 50
 
 
@@ -19,21 +23,20 @@ def goals(case: dict, peer: str) -> dict[str, float]:
 
 
 def calls(peer: str, case: dict) -> dict:
-    if peer == "torch":
-        return epoch.torch_twin(case, _model)
+    if peer.startswith("torch"):
+        return epoch.torch_twin(case, partial(_model, padded=peer == "torch padded"))
     from zoo.tasks import pos_tagging
 
     changes = {"output": "softmax", "affixes": 0, "average_weights": 0.0, "word_dropout": 0.0}
     return epoch.Zoo(case, pos_tagging, changes).calls()
 
 
-def _model(torch, numbers):
+def _model(torch, numbers, *, padded):
     nn = torch.nn
     embedding, letters = nn.Embedding(numbers["size/words"], 100), nn.Embedding(numbers["size/characters"], 32)
     convolutions = nn.ModuleList(nn.Conv1d(32, FILTERS, width, bias=False) for width in WIDTHS)
-    layers = nn.ModuleList(
-        nn.LSTM(size, 128, batch_first=True, bidirectional=True) for size in (100 + FILTERS * len(WIDTHS), 256)
-    )
+    sizes = (100 + FILTERS * len(WIDTHS), 256)
+    weights, layers = zip(*(epoch.both_ways(torch, size, 128, padded=padded) for size in sizes), strict=True)
     output = nn.Linear(256, numbers["tags"])
 
     def spelling(characters):
@@ -49,10 +52,10 @@ def _model(torch, numbers):
         keep = words != 0
         steps = torch.cat([embedding(words), spelling(batch["characters"].long())], 2)
         for layer in layers:
-            steps = epoch.packed(torch, layer, epoch.drop_features(torch, steps, DROPOUT), keep)
+            steps = layer(epoch.drop_features(torch, steps, DROPOUT), keep)
         scores = output(nn.functional.dropout(steps, DROPOUT))
         each = nn.functional.cross_entropy(scores.flatten(0, 1), batch["y"].long().flatten(), reduction="none")
         return (each * weight.flatten()).sum() / weight.sum()
 
-    modules = (embedding, letters, convolutions, layers, output)
-    return [parameter for module in modules for parameter in module.parameters()], loss
+    modules = (embedding, letters, convolutions, output)
+    return [*itertools.chain(*weights, *(module.parameters() for module in modules))], loss
