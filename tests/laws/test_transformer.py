@@ -25,6 +25,8 @@ __all__ = [
     "test_padding_never_changes_the_loss_or_a_metric",
 ]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Trained:

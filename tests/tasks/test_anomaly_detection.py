@@ -65,6 +65,7 @@ def test_live_steps_equal_the_answer_to_the_whole_series(run):
             np.testing.assert_allclose(answer[name], whole[name][i], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_look_ahead_moves_the_answer_to_earlier_steps(tmp_path):
     causal, later = (run_of(tmp_path, lookahead=steps) for steps in (0, 4))
     later.model.set_weights(causal.model.get_weights())
@@ -100,6 +101,7 @@ def test_alarms_become_rows_of_a_table(tmp_path):
     assert found[0]["sensors"].split()[:2] == ["vibration", "flow"]
 
 
+@pytest.mark.slow
 def test_own_files_train_and_a_file_gives_a_table_of_alarms(tmp_path, monkeypatch):
     from tests.tasks.anomaly_detection import TINY, write_good
 

@@ -156,6 +156,7 @@ def test_a_wrong_join_is_named(value):
         task.examples(task.Config(join=value), "train")
 
 
+@pytest.mark.slow
 def test_a_run_on_features_from_a_folder(tmp_path, capsys):
     from zoo import cli
 
