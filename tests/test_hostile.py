@@ -208,13 +208,14 @@ def test_any_text_is_encoded(trained, share, capsys):
 
         batch = {name: cache._tensor([row[name] for row in rows]) for name in rows[0]}
         x, y = task.encode(run.cfg, run.codec, batch)
-        for part in [value for one in (x, y) for value in (one.values() if isinstance(one, dict) else [one])]:
-            if isinstance(part, tf.RaggedTensor):
-                assert int(tf.reduce_min(part.row_lengths())) > 0
-                part = part.flat_values
-            if isinstance(part, tf.Tensor) and part.dtype.is_integer:
-                assert int(tf.reduce_min(part)) >= 0
-                assert int(tf.reduce_max(part)) < largest
+        for least, one in ((0, x), (-1, y)):  # a target of -1 is padding
+            for part in one.values() if isinstance(one, dict) else [one]:
+                if isinstance(part, tf.RaggedTensor):
+                    assert int(tf.reduce_min(part.row_lengths())) > 0
+                    part = part.flat_values
+                if isinstance(part, tf.Tensor) and part.dtype.is_integer:
+                    assert int(tf.reduce_min(part)) >= least
+                    assert int(tf.reduce_max(part)) < largest
         count += len(given)
 
     counted(st.lists(texts, min_size=200, max_size=200), share["texts"] // 200, check)

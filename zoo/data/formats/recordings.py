@@ -166,10 +166,10 @@ class _Sounds:
                 "--audio-column names another column"
             )
         path = self._directory / name
-        inside = path.resolve().is_relative_to(self._directory.resolve())
-        if name not in self._members and not (inside and path.is_file()):
+        found = path.is_file() and path.resolve().is_relative_to(self._directory.resolve())
+        if name not in self._members and not found:
             raise InputError(f"{where}: there is no {name!r} in {self._directory}")
-        return name, lambda: audio.as_wav(self._bytes(name), name)
+        return name, lambda: audio.as_wav(self._bytes(name), str(path))
 
     def _bytes(self, name: str) -> bytes:
         if name not in self._members:
