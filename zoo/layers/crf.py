@@ -19,6 +19,8 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from zoo.layers.scan import scan
+
 NEVER = -1e9  # the score of a transition that is not allowed: its exponential is 0, and no sum with it is NaN
 
 
@@ -125,8 +127,7 @@ class CRF(keras.layers.Layer):
             start = ops.where(allowed[-1], start + 0.0, NEVER)
         transitions = transitions - ops.stop_gradient(ops.max(transitions))  # only differences matter
         future = (_exact_future if self.allowed else _future)(transitions, self.end, scores, keep_mask)
-        ahead = scores + future  # [B, T, N]: the score of each tag and of all that may follow it
-        ahead = ahead - ops.stop_gradient(ops.max(ahead, axis=-1, keepdims=True))
+        ahead = _below(scores + future)  # [B, T, N]: the score of each tag and of all that may follow it
         first = ops.repeat(ops.log_softmax(ahead[:, :1] + start, axis=-1)[:, :, None], self.tags, axis=2)
         # The future of a tag is the log-sum over the tags that may come next: it normalizes the tag's row.
         rest = ahead[:, 1:, None, :] + transitions - future[:, :-1, :, None]
@@ -251,7 +252,7 @@ def _future(transitions, end, scores, keep_mask):
         length = ops.shape(scores)[0]
 
         def backward(ahead, t):  # ahead = scores + future of the step after t
-            reach = ops.matmul(_relative(ahead), ops.transpose(factors))
+            reach = ops.matmul(ops.exp(_below(ahead)), ops.transpose(factors))
             future = ops.where(ops.take(more, t, axis=0), ops.log(reach + 1e-30), end)
             return ops.take(scores, t, axis=0) + future, future
 
@@ -259,7 +260,7 @@ def _future(transitions, end, scores, keep_mask):
 
         def gradient(*args, upstream=None):
             upstream = ops.transpose(args[0] if upstream is None else upstream, (1, 0, 2))  # [T, B, N]
-            weights = _relative(scores + future)  # [T, B, N]
+            weights = ops.exp(_below(scores + future))  # [T, B, N]
             reach = ops.where(more, ops.exp(future), 1.0)
 
             def forward(share, t):  # share: the part of the gradient that the previous tags pass on
@@ -301,7 +302,7 @@ def _exact_future(transitions, end, scores, keep_mask):
         length = ops.shape(scores)[0]
 
         def backward(ahead, t):  # ahead = scores + future of the step after t
-            pairs = (ahead - ops.max(ahead, axis=-1, keepdims=True))[:, None, :] + transitions  # [B, N, N]
+            pairs = _below(ahead)[:, None, :] + transitions  # [B, N, N]
             best = ops.max(pairs, axis=-1)
             reach = best + ops.log(ops.sum(ops.exp(pairs - best[:, :, None]), axis=-1))
             future = ops.where(ops.take(more, t, axis=0), reach, end)
@@ -312,8 +313,7 @@ def _exact_future(transitions, end, scores, keep_mask):
         def gradient(*args, upstream=None):
             upstream = ops.transpose(args[0] if upstream is None else upstream, (1, 0, 2))  # [T, B, N]
             # share[t, i, j] = d future[t−1, i] / d ahead[t, j]: the probability that j follows i.
-            ahead = scores + future
-            ahead = ahead - ops.max(ahead, axis=-1, keepdims=True)
+            ahead = _below(scores + future)
             sums = ops.pad(ops.where(more, future, 0.0)[:-1], ((1, 0), (0, 0), (0, 0)))
             share = ops.exp(ahead[:, :, None, :] + transitions - sums[:, :, :, None])  # [T, B, N, N]
 
@@ -334,36 +334,12 @@ def _exact_future(transitions, end, scores, keep_mask):
     return run(transitions, end + 0.0, scores)  # + 0.0 makes a tensor: a custom gradient takes no variables
 
 
-def _relative(scores):
-    """exp(scores), scaled so that the largest of each row is 1."""
-    return ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+def _below(scores):
+    """The scores minus the largest of their row: only differences matter, and the largest is 0."""
+    return scores - ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
 
 
 def _argmax(scores):
     """Index of the first maximum along the last axis, int32; spares the search for −0.0 of `ops.argmax` on floats."""
     largest = ops.equal(scores, ops.max(scores, axis=-1, keepdims=True))
     return ops.cast(ops.argmax(ops.cast(largest, "int32"), axis=-1), "int32")
-
-
-def scan(step, start, length, *, reverse=False):
-    """Runs (state, output) = step(state, t) for all t from 0 to length - 1, or the other way.
-
-    On TensorFlow, `ops.scan` keeps the state in a TensorArray, which costs time and which ONNX lacks (Keras 3.15.1).
-
-    Args:
-        start: the first state, a tensor; states and outputs have its shape.
-    Returns:
-        the last state, and the outputs [length, ...] in the order of t.
-    """
-    if keras.config.backend() != "tensorflow":
-        return ops.scan(step, start, ops.arange(length), reverse=reverse)
-    import tensorflow as tf
-
-    def body(i, state, outputs):
-        state, output = step(state, length - 1 - i if reverse else i)
-        return i + 1, state, outputs.write(i, output)
-
-    outputs = tf.TensorArray(start.dtype, length, element_shape=start.shape)
-    loop = tf.while_loop(lambda i, *_: i < length, body, (0, start, outputs), maximum_iterations=length)
-    outputs = loop[2].stack()
-    return loop[1], tf.gather(outputs, length - 1 - tf.range(length)) if reverse else outputs

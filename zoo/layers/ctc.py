@@ -5,8 +5,8 @@
     nll = ctc.text_nll(texts, log_probs)                      # −log p(text | sequence)
     starts = ctc.align(texts, log_probs)                      # the step at which each symbol begins
 
-An alignment gives each step one class. Its text is what is left when repeated classes count once and blanks not at all.
-The probability of a text is the sum over all its alignments: Graves et al. 2006, section 4.1,
+An alignment gives each step one class. In its text, repeated classes count once and blanks not at all. The probability
+of a text is the sum over all its alignments: Graves et al. 2006, section 4.1,
 https://www.cs.toronto.edu/~graves/icml_2006.pdf
 
 A Keras loss sees only targets and outputs, so the output must say where a sequence ends. `CTC` makes the blank certain
@@ -16,7 +16,7 @@ on padding. Padded steps then add nothing to a text and multiply its probability
 import keras
 from keras import ops
 
-from zoo.layers.crf import scan
+from zoo.layers.scan import scan
 
 NEVER = -1e9  # the log-probability of a class that cannot be: its exponential is 0, and no sum with it is NaN
 
@@ -38,7 +38,7 @@ class CTC(keras.layers.Layer):
 
     Attributes:
         word_weight, word_bonus: float32, kept beside the weights because they are chosen on validation after training:
-            how much a language model of words counts in a search, and what each word adds.
+            the weight of a language model of words in a search, and the bonus of each word.
 
     >>> import numpy as np
     >>> layer = CTC(1)
