@@ -17,7 +17,7 @@ LAYERS = (
     ("zoo.export",),
     ("zoo.report", "zoo.run_dir", "zoo.run", "zoo.predictions", "zoo.inspection"),
     ("zoo.trainer",),
-    ("zoo.children", "zoo.comparison", "zoo.hyperparameters"),
+    ("zoo.children", "zoo.comparison", "zoo.hyperparameters", "zoo.flags"),
     ("zoo.cli",),
     ("zoo.__main__",),
 )

@@ -1,4 +1,4 @@
-"""The command line: `zoo train|compare|search TASK`, `zoo predict|evaluate|export RUN_DIR`.
+"""The command line: `zoo train|compare|search TASK`, `zoo predict|evaluate|inspect|export RUN_DIR`.
 
 `python -m zoo.tasks.TASK …` works as well. Flags are made from a task's Config. `--help` and wrong flags are answered
 without loading TensorFlow. An error that the user can fix is one line on standard error and exit status 2.
@@ -16,9 +16,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from zoo import __version__, options, quiet, run_dir
+from zoo import __version__, flags, options, quiet, run_dir
 from zoo import task as tasks
 from zoo.errors import InputError, did_you_mean
 from zoo.task import Task
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None, *, task: str | None = None) -> 
         return 2
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
-        return 128 + signal.SIGPIPE
+        return 128 + 13  # as a shell says of SIGPIPE, which Windows lacks
     except OSError as error:  # a full disk, a file that may not be read
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         return 2
@@ -91,33 +91,6 @@ def _overview() -> str:
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    """Errors are one line with a suggestion."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (--help lists the options)")
-
-    def parse_all(self, words: Sequence[str]) -> argparse.Namespace:
-        parsed, unknown = self.parse_known_intermixed_args(words)  # inputs and flags in any order
-        if unknown:
-            flags = [flag for action in self._actions for flag in action.option_strings]
-            guess = did_you_mean(unknown[0].split("=")[0], flags)
-            raise InputError(f"unknown option {unknown[0]!r}{guess} (--help lists the options)")
-        return parsed
-
-
-def _boolean(word: str) -> bool:
-    if word not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
-    return word == "true"
-
-
-def _positive(word: str) -> int:
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1")
-    return int(word)
-
-
 def _program(task: Task | None, verb: str) -> str:
     return f"python -m zoo.tasks.{tasks.name_of(task)} {verb}" if task else f"zoo {verb}"
 
@@ -125,15 +98,15 @@ def _program(task: Task | None, verb: str) -> str:
 # ---- train
 
 
-def _train_parser(task: Task) -> _Parser:
+def _train_parser(task: Task) -> flags.Parser:
     name = tasks.name_of(task)
-    parser = _Parser(
+    parser = flags.Parser(
         prog=f"zoo train {name}",
         description=f"{tasks.summaries()[name]} {VERBS['train']}",
         epilog="Defaults < --recipe < flags. Afterwards: zoo predict RUN_DIR INPUT …, zoo evaluate RUN_DIR, "
         "zoo export RUN_DIR.",
     )
-    first = _add_options(parser, task)
+    first = flags.add_options(parser, task)
     first.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{name}/N)")
     first.add_argument("--resume", metavar="RUN_DIR", help="continue an interrupted run, with its own options")
     more = parser.add_argument_group("results")
@@ -149,38 +122,18 @@ def _train_parser(task: Task) -> _Parser:
     several.add_argument(
         "--coordinator", metavar="HOST:PORT", help="address of process 0; auto: from Slurm or Kubernetes"
     )
-    several.add_argument("--num-processes", metavar="N", type=_positive, help="processes that train together")
+    several.add_argument("--num-processes", metavar="N", type=flags.positive, help="processes that train together")
     several.add_argument(
         "--process-id", metavar="I", type=int, help="number of this process, from 0; process 0 writes the run"
     )
     return parser
 
 
-def _add_options(parser: _Parser, task: Task) -> Any:
-    """Adds the options of a task under their headings, and --recipe. Gives the first group of them."""
-    groups = []
-    for heading, entries in options.groups(task.Config).items():
-        groups.append(parser.add_argument_group(heading))
-        for entry in entries:
-            kind, choices, _ = options.kind_of(task.Config, entry.name)
-            default = str(entry.default).lower() if kind is bool else entry.default
-            groups[-1].add_argument(
-                "--" + entry.name.replace("_", "-"),
-                type=_boolean if kind is bool else kind,
-                choices=choices or None,
-                default=argparse.SUPPRESS,  # absent flags stay out of the result, so that a recipe can speak
-                metavar=None if choices else {int: "N", float: "X", bool: "true|false"}.get(kind, "TEXT"),
-                help=f"{entry.metadata['help']} (default: {default})".replace("%", "%%"),
-            )
-    groups[0].add_argument("--recipe", metavar="FILE.toml", help="options from a file, such as tasks/*/*.toml")
-    return groups[0]
-
-
 def _train(task: Task | None, words: list[str]) -> None:
     assert task
     given = _train_parser(task).parse_all(words)
-    cfg = _configured(task, given, ("recipe", "run_dir", "seeds"))
-    seeds = _seeds(given.seeds, cfg.seed)
+    cfg = flags.configured(task, given, ("recipe", "run_dir", "seeds"))
+    seeds = flags.seeds(given.seeds, cfg.seed)
     quiet.load_keras()
     from zoo import report
     from zoo.data.remarks import say
@@ -238,40 +191,17 @@ def _runs(task: Task, given: argparse.Namespace, cfg: Any, seeds: list[int], wor
         )
 
 
-def _seeds(listed: str | None, seed: int) -> list[int]:
-    try:
-        return [int(word) for word in listed.split(",")] if listed else [seed]
-    except ValueError:
-        raise InputError(f"--seeds {listed}: expected whole numbers like 0,1,2") from None
-
-
-def _configured(task: Task, given: argparse.Namespace, others: Sequence[str]) -> Any:
-    """The Config of defaults < recipe < flags.
-
-    Args:
-        others: names of further flags that do not go with --resume.
-    """
-    flags = {name: value for name, value in vars(given).items() if name in options.names(task.Config)}
-    fixed = [*flags, *(name for name in others if getattr(given, name))]
-    if given.resume and fixed:
-        raise InputError(
-            f"--{fixed[0].replace('_', '-')} with --resume: it continues with the options that it began with; "
-            "--init starts a new run from the weights of a finished one"
-        )
-    return options.configure(task.Config, given.recipe, flags)
-
-
 # ---- compare, search
 
 
-def _grid_parser(task: Task, verb: str) -> tuple[_Parser, Any]:
+def _grid_parser(task: Task, verb: str) -> tuple[flags.Parser, Any]:
     """A parser with all options of the task, and a group for those of the verb."""
     name = tasks.name_of(task)
-    parser = _Parser(prog=f"zoo {verb} {name}", description=VERBS[verb], epilog="Defaults < --recipe < flags.")
+    parser = flags.Parser(prog=f"zoo {verb} {name}", description=VERBS[verb], epilog="Defaults < --recipe < flags.")
     own = parser.add_argument_group(verb)
     own.add_argument("--run-dir", metavar="DIR", help=f"a directory to make (default: runs/{name}/{verb}-N)")
     own.add_argument("--resume", metavar="DIR", help="continue what was interrupted; finished runs stay")
-    _add_options(parser, task)
+    flags.add_options(parser, task)
     return parser, own
 
 
@@ -284,7 +214,7 @@ def _compare(task: Task | None, words: list[str]) -> None:
         "--equal-weights", action="store_true", help="choose units: as many trainable weights as the first variant has"
     )
     given = parser.parse_all(words)
-    cfg = _configured(task, given, ("recipe", "run_dir", "seeds", "vary", "equal_weights"))
+    cfg = flags.configured(task, given, ("recipe", "run_dir", "seeds", "vary", "equal_weights"))
     from zoo import comparison
 
     if given.resume:
@@ -303,7 +233,7 @@ def _compare(task: Task | None, words: list[str]) -> None:
         task,
         cfg,
         vary,
-        seeds=_seeds(given.seeds, cfg.seed),
+        seeds=flags.seeds(given.seeds, cfg.seed),
         equal_weights=given.equal_weights,
         directory=given.run_dir,
         recipe=given.recipe or "defaults",
@@ -321,13 +251,17 @@ def _search(task: Task | None, words: list[str]) -> None:
         default=[],
         help="an option and its values, as in cell=lstm,gru, dropout=0..0.6 or units=64..512:log; repeat",
     )
-    own.add_argument("--trials", metavar="N", type=_positive, help="trials in all (default: 30, or the whole grid)")
+    own.add_argument(
+        "--trials", metavar="N", type=flags.positive, help="trials in all (default: 30, or the whole grid)"
+    )
     own.add_argument(
         "--sampler", choices=("tpe", "grid", "random"), help="how trials are drawn (default: tpe, near good trials)"
     )
-    own.add_argument("--jobs", metavar="N", type=_positive, help="processes that train at the same time (default: 1)")
+    own.add_argument(
+        "--jobs", metavar="N", type=flags.positive, help="processes that train at the same time (default: 1)"
+    )
     given = parser.parse_all(words)
-    cfg = _configured(task, given, ("recipe", "run_dir", "space", "sampler"))
+    cfg = flags.configured(task, given, ("recipe", "run_dir", "space", "sampler"))
     from zoo import hyperparameters
 
     if given.resume:
@@ -399,7 +333,7 @@ def _evaluate(task: Task | None, words: list[str]) -> None:
     parser = _run_parser(task, "evaluate")
     parser.add_argument("--data", help="sample, tfds:NAME or a directory (default: the data it was trained on)")
     parser.add_argument("--split", choices=("train", "validation", "test"), default="test")
-    parser.add_argument("--backtest", metavar="N", type=_positive, help="score N parts of the test split in turn")
+    parser.add_argument("--backtest", metavar="N", type=flags.positive, help="score N parts of the test split in turn")
     parser.add_argument("--refit", action="store_true", help="with --backtest: train anew before each part")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--report", action="store_true", help=argparse.SUPPRESS)  # for a run on another backend
@@ -454,7 +388,9 @@ def _inspect(task: Task | None, words: list[str]) -> None:
     parser.add_argument(
         "--output", metavar="DIR", help="for pictures and inspection.json (default: RUN_DIR/inspection)"
     )
-    parser.add_argument("--step", metavar="N", type=_positive, help="explain the answer at this step alone, from 1")
+    parser.add_argument(
+        "--step", metavar="N", type=flags.positive, help="explain the answer at this step alone, from 1"
+    )
     parser.add_argument("--json", action="store_true", help="print inspection.json instead of a summary")
     given = parser.parse_all(words)
     run = _load(task, given.run_dir, precision="float32")
@@ -475,7 +411,7 @@ def _export(task: Task | None, words: list[str]) -> None:
         default="saved_model",
         help="saved_model for TensorFlow and its servers; litert or onnx for small devices: numbers in, no text",
     )
-    parser.add_argument("--keep", metavar="N", type=_positive, help="delete all but the newest N versions")
+    parser.add_argument("--keep", metavar="N", type=flags.positive, help="delete all but the newest N versions")
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_all(words)
     version = _load(task, given.run_dir).export(given.to, format=given.format, keep=given.keep)
@@ -498,8 +434,8 @@ def _trace(task: Task | None, words: list[str]) -> None:
         small_devices.trace(run, Path(given.folder), given.format)
 
 
-def _run_parser(task: Task | None, verb: str) -> _Parser:
-    parser = _Parser(prog=_program(task, verb), description=(VERBS | HIDDEN)[verb])
+def _run_parser(task: Task | None, verb: str) -> flags.Parser:
+    parser = flags.Parser(prog=_program(task, verb), description=(VERBS | HIDDEN)[verb])
     example = f"runs/{tasks.name_of(task) if task else 'sentiment'}/1"
     parser.add_argument("run_dir", metavar="RUN_DIR", help=f"the directory of a run, such as {example}")
     return parser

@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import itertools
 import json
-import math
 import multiprocessing
 import os
 import re
@@ -237,6 +236,7 @@ def _in_a_process(work: Callable, *arguments: Any) -> Any:
 
 def _equal_weights(name: str, grid: list[Variant]) -> list[Variant]:
     """The variants with `units` chosen so that each has about as many trainable weights as the first."""
+    from zoo.layers import carried
     from zoo.run import load_splits  # loads TensorFlow
 
     task, target, found = tasks.get(name), 0, []
@@ -248,7 +248,7 @@ def _equal_weights(name: str, grid: list[Variant]) -> list[Variant]:
         @functools.cache
         def weights(units: int) -> int:
             model = task.model(dataclasses.replace(cfg, units=units), codec)  # noqa: B023
-            return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+            return carried.count_trainable(model)
 
         units = cfg.units if not target else closest(weights, target, start=cfg.units)
         count = weights(units)

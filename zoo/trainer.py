@@ -209,7 +209,7 @@ def _run(
             "tokens_per_second": int(caches["train"].lengths.sum()) * watch.progress.epochs / watch.progress.seconds,
             "padding_efficiency": efficiency,
             "parameters": carried.count_weights(model),
-            "trainable_parameters": sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
+            "trainable_parameters": carried.count_trainable(model),
             "seed": cfg.seed,
             "epochs": {"run": watch.progress.epochs, "kept": best + 1},
             **dataclasses.asdict(device),

@@ -1,5 +1,7 @@
 """The states of parallel streams from one batch to the next: training in windows of a text that has no end."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -74,6 +76,11 @@ def count_weights(model: keras.Model) -> int:
     """The number of the model's weights, without the states that it carries."""
     carried = (layer for layer in model._flatten_layers() if isinstance(layer, CarriedState))
     return model.count_params() - sum(layer.count_params() for layer in carried)
+
+
+def count_trainable(model: keras.Model) -> int:
+    """The number of the model's weights that training changes."""
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
 def _context():
