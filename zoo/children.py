@@ -101,7 +101,7 @@ class Child:
 
 
 def read_question(directory: Path, kind: str, task: Task) -> dict[str, Any]:
-    """`directory`/KIND.json, which says what is compared or searched.
+    """`directory`/KIND.json, the question of a comparison or a search.
 
     Raises:
         InputError: there is no such file, or it is about another task.

@@ -45,7 +45,7 @@ def inspect(run: Run, word: str, folder: str | os.PathLike[str], *, step: int | 
         step: explains the output at this step alone, from 1; by default the whole output.
     Returns:
         the content of inspection.json: the answer, the names of the steps, and for each encoder its states, and for
-        each step its gradient × input, the fall of the explained value without it, and what is remembered of it.
+        each step its gradient × input, the fall of the explained value without it, and how much the state remembers of it.
     Raises:
         InputError: the model has no recurrent encoder, or the output has no such step.
     """
@@ -206,7 +206,7 @@ def _memory(encoder, vectors: tf.Tensor) -> dict[str, np.ndarray]:
 
 
 def _explain(run: Run, outputs: Any, step: int | None, way: int) -> Explained:
-    """Log odds of what the network answers, or the mean of the numbers that it predicts."""
+    """Log odds of the network's answer, or the mean of the numbers that it predicts."""
     loss, name = run.model.loss, None
     if isinstance(loss, dict):
         name = next(iter(loss))

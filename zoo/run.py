@@ -35,7 +35,8 @@ def load_splits(task: Task, cfg: Data, *, test: bool = True) -> dict[str, Exampl
     """train, validation and test. A split that the source lacks is held out from train. Prints their sizes.
 
     Args:
-        test: False leaves the test split out: its file is not read. The others stay as they are.
+        test: False leaves the test split out: no example of it is drawn, although a source that reads its files at
+            once has read them. The other splits stay as they are.
     Raises:
         InputError: a split is empty, or has an example whose label train lacks.
     """

@@ -1,4 +1,4 @@
-"""Pictures of a sound and what was heard in it are written, also of silence."""
+"""Pictures of a sound and its transcript are written, also of silence."""
 
 import numpy as np
 import pytest

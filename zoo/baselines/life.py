@@ -43,7 +43,7 @@ def compare(
             hazards model of the life that remains, given the same statistics; Cox 1972,
             https://doi.org/10.1111/j.2517-6161.1972.tb00899.x. Longer lives than the cap are censored there.
         train, test: windows; see `zoo.data.lives.windows`.
-        levels: Q ascending shares of probability, 0.5 among them.
+        levels: Q ascending shares of probability.
         cap: the longest life in training.
         rows: the last ones of a history that the statistics are of.
     """

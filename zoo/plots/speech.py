@@ -1,4 +1,4 @@
-"""A sound and what was heard in it, over the time."""
+"""A sound and its transcript over time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def aligned(
         features: float[T, F], such as log-mel energies, low frequencies first.
         times: where each symbol begins, in seconds.
         seconds: from one frame to the next.
-        truth: what was said, if it is known.
+        truth: the text that was said, if it is known.
     """
     length = len(features) * seconds
     figure, panel = canvas.panel(size=(min(max(4 * length, 6), 16), 3))

@@ -1,4 +1,4 @@
-"""Recordings and what is said in them: sound files, or features of frames, beside a list; FLAC and WAV.
+"""Recordings and their texts: sound files (WAV or FLAC), or features of frames, beside a list.
 
 A list is a `.jsonl`, `.csv` or `.tsv` file (`.gz` too), one recording a line: its text, its speaker, its split, and
 
@@ -113,7 +113,7 @@ def _listed(directory: Path, columns: Columns) -> list[Recording]:
         text = record.get(columns.text)
         if not isinstance(text, str | int) or not str(text).strip():
             raise InputError(
-                f"{where}: expected a {columns.text!r}, what is said; it has {', '.join(map(repr, record))}. "
+                f"{where}: expected a {columns.text!r}, the text that is said; it has {', '.join(map(repr, record))}. "
                 "--text-column names another column"
             )
         name, read = source.find(record, columns.audio, where)
