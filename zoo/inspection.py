@@ -45,7 +45,7 @@ def inspect(run: Run, word: str, folder: str | os.PathLike[str], *, step: int | 
         step: explains the output at this step alone, from 1; by default the whole output.
     Returns:
         the content of inspection.json: the answer, the names of the steps, and for each encoder its states, and for
-        each step its gradient × input, the fall of the explained value without it, and how much the state remembers of it.
+        each step its gradient × input, the fall of the explained value without it, and how well the state keeps it.
     Raises:
         InputError: the model has no recurrent encoder, or the output has no such step.
     """

@@ -1,7 +1,7 @@
 """Speech recognition: a sound file in, its text out, with the time at which each symbol begins.
 
     python -m zoo.tasks.speech_recognition                          # bundled sample, spoken digits by made-up voices
-    python -m zoo.tasks.speech_recognition --data DIR                # own WAV or FLAC files, and a list with their texts
+    python -m zoo.tasks.speech_recognition --data DIR                # own WAV or FLAC files and a list of texts
     zoo predict RUN_DIR said.wav --spectrogram FILE.png
 
 Samples → log-mel frames, normalised per recording → a few frames make a step → stacked BiLSTM → CTC over characters or
@@ -49,7 +49,7 @@ class Config(options.Recurrent, options.Training):
     test_speakers: str = option("", "speakers of the test split, joined by commas, whatever the list says")
     join: str = option("", "join recordings of a speaker, such as 3-7 at a time, with gaps; empty: as they are")
     joined: int = option(100, "how many such strings each speaker says", low=1)
-    symbols: Literal["characters", "words"] = option("characters", "the units of the text that the network writes", basic=True)
+    symbols: Literal["characters", "words"] = option("characters", "the units of the text", basic=True)
     rate: int = option(16_000, "samples a second; sounds of another rate are resampled", low=4_000, high=48_000)
     features: Literal["logmel", "mfcc"] = option("logmel", "the features of a frame, if the data is sound")
     bands: int = option(40, "mel bands", low=4, high=128)
